@@ -1,0 +1,48 @@
+// Store: the embedded engine. One file, one connection, every commit on disk before it returns.
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Database from 'better-sqlite3';
+import { type Kysely, SqliteDialect, sql } from 'kysely';
+import type { Engine } from '../engine.ts';
+import type { Tables } from '../tables.ts';
+
+/** Opens (and creates) the SQLite database at `path`; `:memory:` for none on disk. */
+export function openSqlite(path: string): Engine {
+  if (path !== ':memory:') mkdirSync(dirname(resolve(path)), { recursive: true });
+  const database = new Database(path);
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+
+  return {
+    name: 'sqlite',
+    location: `SQLite, ${path}`,
+    dialect: new SqliteDialect({ database }),
+
+    overwrite: (key, columns) =>
+      sql`ON CONFLICT (${sql.join(key.map((column) => sql.ref(column)))}) DO UPDATE SET ${sql.join(
+        columns.map((column) => sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`),
+      )}`,
+
+    async withMigrationLock(db: Kysely<Tables>, work) {
+      await db.connection().execute(async (connection) => {
+        await sql`BEGIN IMMEDIATE`.execute(connection);
+        try {
+          await work(connection);
+          await sql`COMMIT`.execute(connection);
+        } catch (error) {
+          await sql`ROLLBACK`.execute(connection);
+          throw error;
+        }
+      });
+    },
+
+    mayRetry: (error) => codeOf(error).startsWith('SQLITE_BUSY'),
+
+    isUnavailable: (error) => /^SQLITE_(BUSY|FULL|IOERR|READONLY|CANTOPEN|LOCKED)/.test(codeOf(error)),
+  };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Database.SqliteError ? error.code : '';
+}
