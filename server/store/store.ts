@@ -12,7 +12,9 @@ import { migrate } from './migrate.ts';
 import type { Tables } from './tables.ts';
 import { WriteTransaction } from './write-transaction.ts';
 
-const ATTEMPTS = 8;
+/** Attempts at a transaction that others got in the way of: some seconds in all. */
+const ATTEMPTS = 16;
+const MAX_PAUSE = 500;
 
 export interface StoreOptions {
   /** `sqlite:PATH` or `mysql://user:password@host:3306/database`. */
@@ -47,7 +49,7 @@ export class Store {
 
   /** Brings the database to this program's version; the names of the migrations that were missing. */
   migrate(): Promise<string[]> {
-    return this.#guard(() => migrate(this.#db, this.#engine, this.#options));
+    return this.#retry(() => migrate(this.#db, this.#engine, this.#options));
   }
 
   /**
@@ -57,16 +59,7 @@ export class Store {
    * @throws AppError `unavailable` when the database cannot be written.
    */
   write<Result>(work: (tx: WriteTransaction) => Promise<Result>): Promise<{ result: Result; commit: Commit }> {
-    return this.#guard(async () => {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await this.#writeOnce(work);
-        } catch (error) {
-          if (attempt === ATTEMPTS || !this.#engine.mayRetry(error)) throw error;
-          await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** attempt));
-        }
-      }
-    });
+    return this.#retry(() => this.#writeOnce(work));
   }
 
   close(): Promise<void> {
@@ -82,6 +75,19 @@ export class Store {
         const result = await work(tx);
         return { result, commit: await tx.finish() };
       });
+  }
+
+  #retry<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#guard(async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await work();
+        } catch (error) {
+          if (attempt === ATTEMPTS || !this.#engine.mayRetry(error)) throw error;
+          await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(5 * 2 ** attempt, MAX_PAUSE)));
+        }
+      }
+    });
   }
 
   async #guard<Result>(work: () => Promise<Result>): Promise<Result> {

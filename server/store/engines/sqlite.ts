@@ -13,6 +13,8 @@ export function openSqlite(path: string): Engine {
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
+  // Waiting for another process's lock blocks this one; so wait briefly here, and again where others may go on.
+  database.pragma('busy_timeout = 50');
 
   return {
     name: 'sqlite',
