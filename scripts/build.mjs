@@ -44,3 +44,5 @@ export async function build() {
   writeFileSync('dist/sync-client/package.json', '{ "type": "commonjs" }\n');
   writeFileSync(STAMP, '');
 }
+
+if (import.meta.filename === process.argv[1]) await build();

@@ -1,6 +1,5 @@
 // Collect: the body of a report, as form fields or JSON, becomes a Report, or an error that names the field.
 import { z } from 'zod';
-import { AppError } from '../core/app-error.ts';
 import type { Report } from '../core/words.ts';
 import { addressField } from '../http/fields.ts';
 import { invalidField } from '../http/invalid-field.ts';
@@ -12,11 +11,12 @@ const MAX_JAIL = 64;
 export const MAX_ARRAY = 1_000;
 /** 100 years in seconds: a longer ban time is as good as for ever, and would overflow nothing. */
 const MAX_BANTIME = 3_155_760_000;
+const SECONDS = 'must be seconds, or -1 for ever';
 
 /** Forms have no numbers, no null and no absent fields: what fail2ban leaves empty counts as not given. */
 const absent = (value: unknown) => (value === '' || value === null ? undefined : value);
 
-const number = (schema: z.ZodNumber) =>
+const number = (schema: z.ZodType<number>) =>
   z
     .preprocess((value) => {
       const given = absent(value);
@@ -25,12 +25,11 @@ const number = (schema: z.ZodNumber) =>
     .optional();
 
 const jail = z
-  .string()
+  .string('must be text')
   .trim()
   .min(1, 'is empty')
   .max(MAX_JAIL, `is longer than ${MAX_JAIL} characters`)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd]+$/u, 'has control characters or is not UTF-8');
+  .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029\ufffd]+$/u, 'has control characters or is not UTF-8');
 
 const restored = z.preprocess((value) => {
   const given = absent(value);
@@ -56,9 +55,9 @@ const reportSchema = z.object(
     action: z.enum(['ban', 'unban'], 'must be ban or unban'),
     ip: addressField,
     jail,
-    failures: number(z.number('must be a whole number').int('must be a whole number').min(0).max(2_147_483_647)),
-    bantime: number(z.number('must be seconds, or -1 for ever').min(-1)),
-    time: number(z.number('must be seconds since 1970').min(0)),
+    failures: number(z.int32('must be a whole number').min(0, 'must not be negative')),
+    bantime: number(z.number(SECONDS).refine((seconds) => seconds === -1 || seconds >= 0, SECONDS)),
+    time: number(z.number('must be seconds since 1970').min(0, 'must be seconds since 1970')),
     restored: restored.optional(),
     matches: matches.optional(),
   },
@@ -71,9 +70,6 @@ export function parseReport(body: unknown): Report {
   if (!parsed.success) throw invalidField(parsed.error, body);
   const { action, ip, failures, bantime, time, ...rest } = parsed.data;
   if (action === 'unban') return { action, address: ip, jail: rest.jail };
-  if (bantime !== undefined && bantime < 0 && bantime !== -1) {
-    throw new AppError('invalid', 'bantime: must be seconds, or -1 for ever', { field: 'bantime' });
-  }
   return {
     action,
     address: ip,

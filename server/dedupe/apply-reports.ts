@@ -6,6 +6,9 @@ import { endClaim, putClaim } from './claims.ts';
 import type { Edit, Editor } from './editor.ts';
 import { type ProtectionRules, refuseByRange } from './protect.ts';
 
+/** fail2ban keeps times in rounded seconds: half of all bans begin a little in the future. In milliseconds. */
+const ROUNDING = 1_000;
+
 export interface ReportRules extends ProtectionRules {
   /** In milliseconds, for a ban report that does not say how long. */
   readonly defaultBantime: number;
@@ -99,9 +102,9 @@ function unban(edit: Edit, host: Host, report: Report, rules: ReportRules): Verd
   return { outcome: before.ban?.published && !after.ban?.published ? 'unbanned' : 'released' };
 }
 
-/** Clamped to now: a host whose clock is ahead must not make claims that no lift can void. */
+/** A time in the future is taken for now: a host whose clock is ahead must not make claims that outlive a lift. */
 function claimOf(host: Host, report: BanReport, now: number, rules: ReportRules): Claim {
-  const bannedAt = Math.min(report.time ?? now, now);
+  const bannedAt = report.time === null || report.time > now + ROUNDING ? now : report.time;
   const bantime = report.bantime ?? rules.defaultBantime;
   const endsAt = bantime < 0 ? null : bannedAt + bantime;
   return { sourceId: host.id, jail: report.jail, bannedAt, endsAt, failures: report.failures };

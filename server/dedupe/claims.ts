@@ -29,9 +29,10 @@ export function endClaim(state: AddressState, key: { sourceId: number; jail: str
   return { kind: 'recorded', state: { ...state, claims } };
 }
 
-/** Voids every claim that began at or before `at`. */
+/** Voids every claim there is, and any that comes later and began at or before `at`. */
 export function lift(state: AddressState, at: number): AddressState {
-  const ban: Ban = { ...(state.ban ?? NOTHING), liftedAt: at };
+  const liftedAt = Math.max(at, ...state.claims.map((claim) => claim.bannedAt));
+  const ban: Ban = { ...(state.ban ?? NOTHING), liftedAt };
   return { ...state, ban };
 }
 

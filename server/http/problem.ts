@@ -10,10 +10,6 @@ const RETRY_AFTER = 5;
 /** Errors of body-parser, by their `type`; every other one of its 4xx is a body that cannot be read. */
 const BODY_ERRORS: Record<string, AppError> = {
   'entity.too.large': new AppError('too_large', 'body: is larger than 1 MiB', { field: 'body' }),
-  'parameters.too.many': new AppError('too_large', 'body: has too many fields', { field: 'body' }),
-  'charset.unsupported': new AppError('unsupported', 'content-type: the charset must be UTF-8', {
-    field: 'content-type',
-  }),
   'encoding.unsupported': new AppError('unsupported', 'content-encoding: is not known', { field: 'content-encoding' }),
 };
 
@@ -46,13 +42,12 @@ function sendProblem(res: Response, error: AppError | undefined, requestId: stri
 
 function asAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error;
-  if (!(error instanceof Error) || !('status' in error) || !('type' in error)) {
-    const undecodable = error instanceof URIError;
-    return undecodable
-      ? new AppError('invalid', 'path: is not properly percent-encoded', { field: 'path' })
-      : undefined;
+  if (error instanceof URIError) {
+    return new AppError('invalid', 'path: is not properly percent-encoded', { field: 'path' });
   }
-  const status = Number(error.status);
-  if (status < 400 || status > 499) return undefined;
-  return BODY_ERRORS[String(error.type)] ?? new AppError('invalid', `body: ${error.message}`, { field: 'body' });
+  // Express and its parts give the status that an error of the caller's is to have; broken gzip comes without a type.
+  const { status, type, message } = error as { status?: unknown; type?: unknown; message?: unknown };
+  if (status === 404) return new AppError('not_found', 'there is no such file in this hub');
+  if (typeof status !== 'number' || status < 400 || status > 499) return undefined;
+  return BODY_ERRORS[String(type)] ?? new AppError('invalid', `body: ${message}`, { field: 'body' });
 }

@@ -100,6 +100,19 @@ onBothEngines('One list of many reports', (newDatabase) => {
     assert.deepEqual(await hub.list(beta), []);
   });
 
+  it('takes a time that fail2ban rounded up as it is, so that a restart of fail2ban changes nothing', async () => {
+    const time = Math.round(clock.now / 1_000 + 0.6);
+    await hub.ban(alpha, '198.18.0.7', { time, bantime: 600 });
+    clock.pass(100);
+    assert.equal((await hub.ban(alpha, '198.18.0.7', { time, bantime: 600, restored: 1 })).outcome, 'unchanged');
+  });
+
+  it('lifts a ban that began in the same moment', async () => {
+    await hub.ban(alpha, '198.18.0.7', { time: Math.round(clock.now / 1_000 + 0.6), bantime: 600 });
+    await hub.request(admin, '/api/v1/bans/198.18.0.7', { method: 'DELETE' });
+    assert.deepEqual(await hub.list(beta), []);
+  });
+
   it('refuses a ban that has already ended', async () => {
     const report = await hub.ban(alpha, '198.18.0.7', { time: clock.now / 1_000 - 601, bantime: 600 });
     assert.deepEqual(report, { outcome: 'refused', reason: 'expired', revision: 0 });
