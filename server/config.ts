@@ -1,6 +1,7 @@
 // The settings: one table, read once at start. The only reader of process.env.
 import { readFileSync } from 'node:fs';
 import { parse as parseEnvFile } from 'dotenv';
+import { parseAddress } from './core/address.ts';
 import { AppError } from './core/app-error.ts';
 import type { Quorum } from './dedupe/judge.ts';
 import { ALLOWABLE_RANGES, type AllowableRange } from './dedupe/protect.ts';
@@ -45,7 +46,7 @@ export const SETTINGS = {
   BANHUB_TRUST_PROXY: setting(
     '',
     'Addresses or networks of reverse proxies, comma-separated, whose `X-Forwarded-For` is believed.',
-    list,
+    proxies,
   ),
   BANHUB_DEFAULT_BANTIME: setting('86400', 'Seconds that a ban lasts whose report does not say; -1 for ever.', bantime),
   BANHUB_QUORUM: setting(
@@ -79,22 +80,29 @@ export type SettingName = keyof typeof SETTINGS;
 export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> };
 
 /**
- * Reads the environment, over the env file if one is given. An unknown BANHUB_ name is an error: a mistyped setting
- * must not silently leave its default in force. @throws AppError `invalid` that names the setting.
+ * Reads the environment, over the env file if one is given. A BANHUB_ name in the file that is no setting is an error: a
+ * mistyped setting must not silently leave its default in force. @throws AppError `invalid` that names the setting.
  */
 export function readConfig(file?: string, env: NodeJS.ProcessEnv = process.env): Config {
-  const given: Record<string, string | undefined> = { ...(file === undefined ? {} : readEnvFile(file)), ...env };
-  for (const name of Object.keys(given)) {
-    const base = name.replace(/_FILE$/, '');
-    const known = Object.hasOwn(SETTINGS, name) || (Object.hasOwn(SETTINGS, base) && settingOf(base).secret);
-    if (name.startsWith('BANHUB_') && !known) throw wrong(name, 'is no setting of the hub');
-  }
+  const fromFile = file === undefined ? {} : readEnvFile(file);
+  const [stranger] = unknownSettings(fromFile);
+  if (stranger !== undefined) throw wrong(stranger, `is no setting of the hub, but stands in ${file}`);
+  const given: Record<string, string | undefined> = { ...fromFile, ...env };
   const values = Object.keys(SETTINGS).map((name) => [name, readSetting(name, given)]);
   const config = Object.fromEntries(values) as Config;
   if ((config.BANHUB_TLS_CERT === '') !== (config.BANHUB_TLS_KEY === '')) {
     throw wrong(config.BANHUB_TLS_CERT === '' ? 'BANHUB_TLS_CERT' : 'BANHUB_TLS_KEY', 'must be set with the other');
   }
   return config;
+}
+
+/** BANHUB_ names that are no setting. In the environment they may be another program's. */
+export function unknownSettings(given: Record<string, string | undefined> = process.env): string[] {
+  return Object.keys(given).filter((name) => {
+    const base = name.replace(/_FILE$/, '');
+    const known = Object.hasOwn(SETTINGS, name) || (Object.hasOwn(SETTINGS, base) && settingOf(base).secret);
+    return name.startsWith('BANHUB_') && !known;
+  });
 }
 
 function readSetting(name: string, given: Record<string, string | undefined>): unknown {
@@ -145,6 +153,14 @@ function list(value: string): string[] {
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+function proxies(value: string): string[] {
+  return list(value).map((item) => {
+    const parsed = parseAddress(item);
+    if (parsed.kind === 'invalid') throw new Error(`${item} ${parsed.detail}`);
+    return parsed.address.text;
+  });
 }
 
 function listen(value: string): { host: string; port: number } {

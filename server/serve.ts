@@ -1,7 +1,7 @@
 // The command `serve`: opens everything, says how to begin, and closes it in reverse order on a signal.
 import type { Logger } from 'pino';
 import { createApp } from './app.ts';
-import type { Config } from './config.ts';
+import { type Config, unknownSettings } from './config.ts';
 import { firstBan, installGuide, TOKEN_PLACE } from './fleet/install-guide.ts';
 import { type Listening, listen } from './http/listen.ts';
 import type { Store } from './store/store.ts';
@@ -14,6 +14,8 @@ export interface ServeOptions {
 
 /** Resolves when the hub has stopped, after SIGTERM or SIGINT. */
 export async function serve(config: Config, { logger, root, openStore }: ServeOptions): Promise<void> {
+  const unknown = unknownSettings();
+  if (unknown.length > 0) logger.warn({ unknown }, 'BANHUB_ names in the environment that are no settings');
   const store = openStore(config);
   try {
     const applied = await store.migrate();

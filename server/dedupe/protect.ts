@@ -1,5 +1,5 @@
 // Dedupe: what may never be banned, whoever says so. An address goes in, the named reason against it comes out.
-import { type Address, addressOf, isSingle, overlaps } from '../core/address.ts';
+import { type Address, addressOf, isSingle, networkOf, overlaps } from '../core/address.ts';
 import { AddressMap } from '../core/address-set.ts';
 import type { AllowlistEntry, Host, Reason } from '../core/words.ts';
 
@@ -36,6 +36,9 @@ const RANGES: readonly { reason: Reason; network: Address }[] = (
   ] as const
 ).map(([reason, text]) => ({ reason, network: addressOf(text) }));
 
+/** RFC 4291 section 2.5.5.2: all of IPv4, as IPv6. What lies inside it has become IPv4 when it was parsed. */
+const MAPPED = networkOf(6, 0xffffn << 32n, 96);
+
 /** The reasons that a setting may take away. */
 export const ALLOWABLE_RANGES = ['documentation', 'private', 'shared'] as const;
 export type AllowableRange = (typeof ALLOWABLE_RANGES)[number];
@@ -51,7 +54,8 @@ export function refuseByRange(address: Address, rules: ProtectionRules): Reason 
   const allowed: readonly Reason[] = rules.allowRanges;
   const range = RANGES.find(({ reason, network }) => !allowed.includes(reason) && overlaps(network, address));
   if (range) return range.reason;
-  return address.prefix < rules.shortestPrefix[address.family] ? 'too_wide' : undefined;
+  const isTooWide = address.prefix < rules.shortestPrefix[address.family] || overlaps(address, MAPPED);
+  return isTooWide ? 'too_wide' : undefined;
 }
 
 /**

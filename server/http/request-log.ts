@@ -18,10 +18,10 @@ export function requestLog(logger: Logger): RequestHandler {
       logger[level](
         {
           method: req.method,
-          path: req.path,
+          path: withoutTokens(req.path),
           status: res.statusCode,
           ms: Math.round(performance.now() - start),
-          from: req.ip,
+          from: withoutTokens(req.ip ?? ''),
           host: res.locals.credential?.host.name,
           ...(res.statusCode >= 400 && { requestId: requestIdOf(res) }),
           ...(!res.writableFinished && { aborted: true }),
@@ -31,4 +31,9 @@ export function requestLog(logger: Logger): RequestHandler {
     });
     next();
   };
+}
+
+/** For what callers write where no token belongs. */
+function withoutTokens(text: string): string {
+  return text.replace(/bh_[\w-]+/g, 'bh_…');
 }

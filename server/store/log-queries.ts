@@ -17,15 +17,13 @@ export interface PublishedBan {
 
 export class LogQueries {
   readonly #read: Read;
-  readonly #db: Kysely<Tables>;
 
-  constructor(read: Read, db: Kysely<Tables>) {
+  constructor(read: Read) {
     this.#read = read;
-    this.#db = db;
   }
 
   position(): Promise<Position> {
-    return this.#read(async (db) => positionOf(await db.selectFrom('revision').selectAll().executeTakeFirstOrThrow()));
+    return this.#read(positionIn);
   }
 
   /**
@@ -33,38 +31,24 @@ export class LogQueries {
    * and the newest `window` log rows: all of one moment.
    */
   loadAll(window: number, take: (ban: PublishedBan) => void): Promise<Commit> {
-    return this.#read(() =>
-      this.#db
-        .transaction()
-        .setIsolationLevel('repeatable read')
-        .execute(async (db) => {
-          const position = positionOf(await db.selectFrom('revision').selectAll().executeTakeFirstOrThrow());
-          const bans = db.selectFrom('bans').selectAll().where('published', '=', 1);
-          for await (const row of bans.orderBy('range_start').orderBy('range_end', 'desc').stream(1_000)) {
-            take({ address: addressOf(row.address), ban: banOf(row) });
-          }
-          const newest = await selectChanges(db).orderBy('log_position', 'desc').limit(window).execute();
-          return { position, changes: newest.reverse().map(changeOf) };
-        }),
-    );
+    return this.#snapshot(async (db) => {
+      const bans = db.selectFrom('bans').selectAll().where('published', '=', 1);
+      for await (const row of bans.orderBy('range_start').orderBy('range_end', 'desc').stream(1_000)) {
+        take({ address: addressOf(row.address), ban: banOf(row) });
+      }
+      const newest = await selectChanges(db).orderBy('log_position', 'desc').limit(window).execute();
+      return newest.reverse().map(changeOf);
+    });
   }
 
   /** What was logged after `logPosition`, oldest first, with the bans as they stand now. */
-  since(logPosition: number): Promise<Commit> {
-    return this.#read(() =>
-      this.#db
-        .transaction()
-        .setIsolationLevel('repeatable read')
-        .execute(async (db) => {
-          const position = positionOf(await db.selectFrom('revision').selectAll().executeTakeFirstOrThrow());
-          if (position.logPosition === logPosition) return { position, changes: [] };
-          const rows = await selectChanges(db)
-            .where('log_position', '>', logPosition)
-            .orderBy('log_position')
-            .execute();
-          return { position, changes: rows.map(changeOf) };
-        }),
-    );
+  async since(logPosition: number): Promise<Commit> {
+    const position = await this.position();
+    if (position.logPosition === logPosition) return { position, changes: [] };
+    return this.#snapshot(async (db) => {
+      const rows = await selectChanges(db).where('log_position', '>', logPosition).orderBy('log_position').execute();
+      return rows.map(changeOf);
+    });
   }
 
   /** The revision that all but the newest `keep` log rows are at or below; undefined when there are no more. */
@@ -94,6 +78,23 @@ export class LogQueries {
       .execute();
     return rows.length === PRUNE_STEP;
   }
+
+  /** Runs `query` so that it and the position are of one moment. */
+  #snapshot(query: (db: Kysely<Tables>) => Promise<Change[]>): Promise<Commit> {
+    return this.#read((db) =>
+      db
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .execute(async (snapshot) => {
+          const position = await positionIn(snapshot);
+          return { position, changes: await query(snapshot) };
+        }),
+    );
+  }
+}
+
+async function positionIn(db: Kysely<Tables>): Promise<Position> {
+  return positionOf(await db.selectFrom('revision').selectAll().executeTakeFirstOrThrow());
 }
 
 function selectChanges(db: Kysely<Tables>) {

@@ -39,7 +39,7 @@ export class Store {
     const read = <Result>(query: (db: Kysely<Tables>) => Promise<Result>) => this.#guard(() => query(this.#db));
     this.bans = new BanQueries(read);
     this.fleet = new FleetQueries(read);
-    this.log = new LogQueries(read, this.#db);
+    this.log = new LogQueries(read);
   }
 
   /** Where the data is, fit to show. */

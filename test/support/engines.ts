@@ -26,13 +26,13 @@ export function newSqlite(): string {
   return `sqlite:${folder}/banhub.db`;
 }
 
-/** The URL of a new, empty database in the shared MariaDB. */
-export async function newMariaDb(): Promise<string> {
-  return (await sharedMariaDb()).createDatabase();
+/** The URL of a new, empty database in the shared MariaDB, over TCP or its Unix socket. */
+export async function newMariaDb(over: 'tcp' | 'socket' = 'tcp'): Promise<string> {
+  return (await sharedMariaDb()).createDatabase(over);
 }
 
 /** Describes the same stories for both engines; `newDatabase` makes an empty one and returns its URL. */
 export function onBothEngines(title: string, stories: (newDatabase: () => Promise<string>) => void): void {
   describe(`${title}, on SQLite`, () => stories(async () => newSqlite()));
-  describe(`${title}, on MariaDB`, () => stories(newMariaDb));
+  describe(`${title}, on MariaDB`, () => stories(() => newMariaDb()));
 }

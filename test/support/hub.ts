@@ -86,7 +86,7 @@ export class TestHub {
       status: response.status,
       headers: response.headers,
       text,
-      body: (json ? JSON.parse(text) : undefined) as Body,
+      body: (json && text !== '' ? JSON.parse(text) : undefined) as Body,
     };
   }
 

@@ -10,8 +10,8 @@ import { until } from './until.ts';
 
 export interface MariaDb {
   readonly port: number;
-  /** Makes an empty database and returns its URL. */
-  createDatabase(): Promise<string>;
+  /** Makes an empty database and returns its URL, over TCP or the Unix socket. */
+  createDatabase(over?: 'tcp' | 'socket'): Promise<string>;
   /** Ends the server as a crash would, or properly. */
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   /** Starts it again on the same data. */
@@ -35,12 +35,14 @@ export async function startMariaDb(): Promise<MariaDb> {
 
   const database: MariaDb = {
     port,
-    async createDatabase() {
+    async createDatabase(over = 'tcp') {
       const name = `banhub_${++databases}`;
       const connection = await connect(port);
       await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
       await connection.end();
-      return `mysql://root@127.0.0.1:${port}/${name}`;
+      return over === 'tcp'
+        ? `mysql://root@127.0.0.1:${port}/${name}`
+        : `mysql://root@localhost/${name}?socketPath=${folder}/socket`;
     },
     async kill(signal) {
       const ended = once(server, 'exit');
