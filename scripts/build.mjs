@@ -14,7 +14,7 @@ function newestBelow(path) {
 export async function build() {
   const newest = Math.max(...['server', 'sync-client', 'scripts/build.mjs', 'package.json'].map(newestBelow));
   if (existsSync(STAMP) && statSync(STAMP).mtimeMs > newest) return;
-  const { build: bundle } = await import('esbuild');
+  const { build: bundle, stop } = await import('esbuild');
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
   const shared = {
     bundle: true,
@@ -42,6 +42,7 @@ export async function build() {
   // The file is copied to hosts by itself, where .js means CommonJS; here the package says otherwise.
   mkdirSync('dist/sync-client', { recursive: true });
   writeFileSync('dist/sync-client/package.json', '{ "type": "commonjs" }\n');
+  await stop();
   writeFileSync(STAMP, '');
 }
 
