@@ -14,7 +14,7 @@ chmod 600 /etc/banhub/report.curl
 curl -fsS ${hubUrl}/install/banhub.conf -o /etc/fail2ban/action.d/banhub.conf
 curl -fsS ${hubUrl}/install/banhub-matches.conf -o /etc/fail2ban/action.d/banhub-matches.conf
 curl -fsS ${hubUrl}/install/jail.d/banhub-sshd.local -o /etc/fail2ban/jail.d/banhub-sshd.local
-fail2ban-client reload
+fail2ban-client reload --restart
 
 cat > /etc/banhub/sync.conf <<'EOF'
 BANHUB_URL=${hubUrl}

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { SETTINGS } from '../../server/config.ts';
+import { SETTINGS as hubSettings } from '../../server/config.ts';
+import { SETTINGS as clientSettings } from '../../sync-client/config.ts';
 import { ROOT } from '../support/hub.ts';
 
 const guides = [
@@ -13,14 +14,19 @@ const guides = [
 const textOf = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 
 describe('The guides', () => {
-  it('list every setting of the hub as it is', () => {
-    const rows = Object.entries(SETTINGS).map(([name, setting]) => {
-      const fallback = setting.default ? `\`${setting.default}\`` : '';
-      return `| \`${name}\` | ${fallback} | ${setting.meaning} |`;
+  for (const [guide, settings] of [
+    ['docs/operator.md', hubSettings],
+    ['docs/host.md', clientSettings],
+  ] as const) {
+    it(`list every setting as it is, in ${guide}`, () => {
+      const text = textOf(guide);
+      for (const [name, setting] of Object.entries(settings)) {
+        const fallback = setting.default ? `\`${setting.default}\`` : '';
+        const row = `| \`${name}\` | ${fallback} | ${setting.meaning} |`;
+        assert.ok(text.includes(row), `${guide} lacks the line\n${row}`);
+      }
     });
-    const text = textOf('docs/operator.md');
-    for (const row of rows) assert.ok(text.includes(row), `docs/operator.md lacks the line\n${row}`);
-  });
+  }
 
   it('name no file that is not there', () => {
     for (const guide of guides) {
