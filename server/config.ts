@@ -79,16 +79,17 @@ export type SettingName = keyof typeof SETTINGS;
 
 export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> };
 
+type Source = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads the environment, over the env file if one is given. A BANHUB_ name in the file that is no setting is an error: a
  * mistyped setting must not silently leave its default in force. @throws AppError `invalid` that names the setting.
  */
-export function readConfig(file?: string, env: NodeJS.ProcessEnv = process.env): Config {
+export function readConfig(file?: string, env: Source = process.env): Config {
   const fromFile = file === undefined ? {} : readEnvFile(file);
   const [stranger] = unknownSettings(fromFile);
   if (stranger !== undefined) throw wrong(stranger, `is no setting of the hub, but stands in ${file}`);
-  const given: Record<string, string | undefined> = { ...fromFile, ...env };
-  const values = Object.keys(SETTINGS).map((name) => [name, readSetting(name, given)]);
+  const values = Object.keys(SETTINGS).map((name) => [name, readSetting(name, [env, fromFile])]);
   const config = Object.fromEntries(values) as Config;
   if ((config.BANHUB_TLS_CERT === '') !== (config.BANHUB_TLS_KEY === '')) {
     throw wrong(config.BANHUB_TLS_CERT === '' ? 'BANHUB_TLS_CERT' : 'BANHUB_TLS_KEY', 'must be set with the other');
@@ -97,7 +98,7 @@ export function readConfig(file?: string, env: NodeJS.ProcessEnv = process.env):
 }
 
 /** BANHUB_ names that are no setting. In the environment they may be another program's. */
-export function unknownSettings(given: Record<string, string | undefined> = process.env): string[] {
+export function unknownSettings(given: Source = process.env): string[] {
   return Object.keys(given).filter((name) => {
     const base = name.replace(/_FILE$/, '');
     const known = Object.hasOwn(SETTINGS, name) || (Object.hasOwn(SETTINGS, base) && settingOf(base).secret);
@@ -105,14 +106,18 @@ export function unknownSettings(given: Record<string, string | undefined> = proc
   });
 }
 
-function readSetting(name: string, given: Record<string, string | undefined>): unknown {
+/** From the first source that has it, by itself or, for a secret, as the path of a file. */
+function readSetting(name: string, sources: readonly Source[]): unknown {
   const { default: fallback, parse, secret } = settingOf(name);
-  const file = secret && given[`${name}_FILE`];
-  const value = file ? readSecret(`${name}_FILE`, file) : given[name];
+  const fileName = `${name}_FILE`;
+  const source = sources.find((given) => given[name] !== undefined || (secret && given[fileName] !== undefined)) ?? {};
+  const path = secret && source[fileName];
+  if (path && source[name]) throw wrong(name, `is given twice: here and in ${fileName}`);
+  const value = path ? readSecret(fileName, path) : source[name];
   try {
     return parse((value === undefined || value === '' ? fallback : value) ?? '');
   } catch (error) {
-    throw wrong(name, error instanceof Error ? error.message : String(error));
+    throw wrong(name, messageOf(error));
   }
 }
 
@@ -155,8 +160,10 @@ function list(value: string): string[] {
     .filter((item) => item !== '');
 }
 
+/** `loopback` and the like are Express's words for ranges. */
 function proxies(value: string): string[] {
   return list(value).map((item) => {
+    if (['loopback', 'linklocal', 'uniquelocal'].includes(item)) return item;
     const parsed = parseAddress(item);
     if (parsed.kind === 'invalid') throw new Error(`${item} ${parsed.detail}`);
     return parsed.address.text;
@@ -170,18 +177,27 @@ function listen(value: string): { host: string; port: number } {
   return { host: match[1] ?? match[2] ?? '', port };
 }
 
+/** Errors do not show the value: a password stands in it. */
 function databaseUrl(value: string): string {
   if (/^sqlite:./.test(value)) return value;
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol !== 'mysql:') throw new Error('must be sqlite:PATH or mysql://user:password@host:3306/db');
   if (url.pathname.length < 2) throw new Error('must name the database, as in mysql://user:password@host:3306/db');
+  if (url.hostname === '' && !url.searchParams.has('socketPath')) throw new Error('must name the host of the database');
+  try {
+    decodeURIComponent(`${url.username}${url.password}${url.pathname}`);
+  } catch {
+    throw new Error('has a % that must be written %25');
+  }
   return value;
 }
 
 function publicUrl(value: string): string {
   if (value === '') return value;
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) throw new Error('must be http://… or https://…');
+  // It goes into lines for a shell.
+  if (!URL.canParse(value) || !/^https?:\/\/[^\s'"`$\\?#]+$/.test(value)) {
+    throw new Error('must be http://… or https://…, without a query');
+  }
   return value.replace(/\/+$/, '');
 }
 
@@ -207,8 +223,10 @@ function quorum(value: string): Quorum {
   for (const item of list(value)) {
     const split = item.lastIndexOf('=');
     const count = whole(1, 1_000)(item.slice(split + 1).trim());
+    const jail = item.slice(0, Math.max(split, 0)).trim();
+    if (split >= 0 && jail === '') throw new Error('has a number for a jail without a name');
     if (split < 0) all = count;
-    else byJail.set(item.slice(0, split).trim(), count);
+    else byJail.set(jail, count);
   }
   return { default: all, byJail };
 }

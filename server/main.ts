@@ -33,9 +33,12 @@ async function main(args: string[]): Promise<void> {
   const { values, positionals } = parse(args);
   if (values.help) return void process.stdout.write(USAGE);
   const [command = 'serve', ...rest] = positionals;
+  if (values.scope !== undefined && !(command === 'host' && rest[0] === 'add')) {
+    throw new UsageError('--scope goes with host add alone');
+  }
   const config = () => readConfig(values.config);
   if (command === 'serve' && rest.length === 0) {
-    await serve(config(), { logger: logger(config()), root: ROOT, openStore });
+    await serve(config(), { logger: logger(config()), root: ROOT, configFile: values.config, openStore });
   } else if (command === 'migrate' && rest.length === 0) {
     await withStore(config(), async (store, applied) => {
       const what = applied.length > 0 ? `applied ${applied.join(', ')}` : 'is up to date';

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { createApp } from './app.ts';
 import { type Config, unknownSettings } from './config.ts';
+import { AppError } from './core/app-error.ts';
 import { firstBan, installGuide, TOKEN_PLACE } from './fleet/install-guide.ts';
 import { type Listening, listen } from './http/listen.ts';
 import type { Store } from './store/store.ts';
@@ -9,11 +10,13 @@ import type { Store } from './store/store.ts';
 export interface ServeOptions {
   readonly logger: Logger;
   readonly root: string;
+  /** The env file that the settings came from, for the command to repeat. */
+  readonly configFile: string | undefined;
   readonly openStore: (config: Config) => Store;
 }
 
 /** Resolves when the hub has stopped, after SIGTERM or SIGINT. */
-export async function serve(config: Config, { logger, root, openStore }: ServeOptions): Promise<void> {
+export async function serve(config: Config, { logger, root, configFile, openStore }: ServeOptions): Promise<void> {
   const unknown = unknownSettings();
   if (unknown.length > 0) logger.warn({ unknown }, 'BANHUB_ names in the environment that are no settings');
   const store = openStore(config);
@@ -23,9 +26,11 @@ export async function serve(config: Config, { logger, root, openStore }: ServeOp
     const app = await createApp({ config, store, clock: Date.now, logger, root });
     try {
       const { BANHUB_LISTEN, BANHUB_TLS_CERT: cert, BANHUB_TLS_KEY: key } = config;
-      const server = await listen(app.handler, { ...BANHUB_LISTEN, tls: cert === '' ? undefined : { cert, key } });
-      await welcome(config, store, server.url);
-      await untilSignal(server, logger);
+      const tls = cert === '' ? undefined : { cert, key };
+      const server = await listen(app.handler, { ...BANHUB_LISTEN, tls }).catch(blameSetting);
+      const signalled = untilSignal(server, logger);
+      await welcome(config, store, { url: server.url, configFile });
+      await signalled;
       await server.close();
     } finally {
       await app.close();
@@ -36,6 +41,14 @@ export async function serve(config: Config, { logger, root, openStore }: ServeOp
   logger.info('stopped');
 }
 
+function blameSetting(cause: Error): never {
+  const { code, syscall = '' } = cause as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE')
+    throw new AppError('conflict', 'BANHUB_LISTEN: something listens there already', { cause });
+  if (/^(listen|getaddrinfo)$/.test(syscall)) throw new AppError('invalid', 'BANHUB_LISTEN', { cause });
+  throw new AppError('invalid', 'BANHUB_TLS_CERT and BANHUB_TLS_KEY', { cause });
+}
+
 /** How hosts reach a hub with this configuration. */
 export function publicUrl(config: Config): string {
   if (config.BANHUB_PUBLIC_URL !== '') return config.BANHUB_PUBLIC_URL;
@@ -44,15 +57,19 @@ export function publicUrl(config: Config): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-async function welcome(config: Config, store: Store, url: string): Promise<void> {
+async function welcome(
+  config: Config,
+  store: Store,
+  { url, configFile }: { url: string; configFile: string | undefined },
+): Promise<void> {
   const say = (text: string) => process.stdout.write(`${text}\n`);
   say(`Banhub is running at ${url} (${store.location}). Stop it with Ctrl-C.`);
   if ((await store.fleet.hosts()).length > 0) return;
   const reached = config.BANHUB_PUBLIC_URL || url;
   say(`
-There are no hosts yet. Add the first one, in another terminal in this folder:
+There are no hosts yet. Add the first one, in another terminal in this folder, with the same settings:
 
-    npm run -s banhub -- host add web1
+    npm run -s banhub -- host add web1${configFile === undefined ? '' : ` --config '${configFile}'`}
 
 That prints the host's token, once. Try it with a ban (198.18.0.66 is an address for tests):
 
@@ -79,9 +96,11 @@ function untilSignal(server: Listening, logger: Logger): Promise<void> {
       logger.info({ signal }, 'stopping');
       resolve();
     };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
+    // Not once: a terminal sends its own to every process of the group, and npm passes it on again.
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
     process.on('SIGHUP', () => {
+      if (!server.reloadTls) return;
       try {
         server.reloadTls();
         logger.info('certificate read again');

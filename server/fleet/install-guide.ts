@@ -22,8 +22,8 @@ BANHUB_TOKEN=${token}
 BANHUB_ENFORCE=nftables
 EOF
 chmod 600 /etc/banhub/sync.conf
-curl -fsS ${hubUrl}/install/banhub-sync.js -o /usr/local/bin/banhub-sync
-chmod 755 /usr/local/bin/banhub-sync
+curl -fsS ${hubUrl}/install/banhub-sync.js -o /usr/local/sbin/banhub-sync
+chmod 755 /usr/local/sbin/banhub-sync
 curl -fsS ${hubUrl}/install/systemd/banhub-sync.service -o /etc/systemd/system/banhub-sync.service
 systemctl enable --now banhub-sync
 `;

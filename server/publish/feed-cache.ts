@@ -1,6 +1,6 @@
 // Publish: each feed is rendered once per revision, when somebody first asks for it.
 import type { Blocklist } from './blocklist.ts';
-import { type Feed, type FeedFilter, renderFeed } from './feed.ts';
+import { changesWithClaims, type Feed, type FeedFilter, renderFeed } from './feed.ts';
 
 /** Different filters kept ready; the one not asked for longest goes first. */
 const MAX_FEEDS = 32;
@@ -17,8 +17,7 @@ export class FeedCache {
     const key = JSON.stringify([filter.family, filter.jail, filter.aggregate, filter.limit, filter.part]);
     const known = this.#feeds.get(key);
     const { logPosition, revision } = this.#blocklist.position;
-    // A filter by jail or importance also changes with who claims what, which does not move the revision.
-    const stamp = filter.jail === undefined && filter.limit === undefined ? revision : logPosition;
+    const stamp = changesWithClaims(filter) ? logPosition : revision;
     if (known?.stamp === stamp) return known.feed;
     const feed = renderFeed(this.#blocklist.sorted(), this.#blocklist.position, filter);
     this.#feeds.delete(key);

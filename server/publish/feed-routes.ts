@@ -9,7 +9,7 @@ import type { Blocklist } from './blocklist.ts';
 import { netChanges } from './changes.ts';
 import type { FeedFilter } from './feed.ts';
 import type { FeedCache } from './feed-cache.ts';
-import { isNotModified, lastModifiedOf } from './validators.ts';
+import { changeDate, isNotModified } from './validators.ts';
 
 const wholeNumber = z
   .string()
@@ -48,20 +48,20 @@ export function feedRoutes({ blocklist, feeds, clock, mayPull }: FeedRoutesOptio
     const feed = feeds.get(filterOf(req));
     const gzip = req.acceptsEncodings('gzip', 'identity') === 'gzip';
     const { body, etag, digest } = gzip ? await feed.gzipped() : feed.plain;
-    const lastModified = lastModifiedOf(feed.changedAt, clock());
+    const changed = feed.changedAt === null ? undefined : changeDate(feed.changedAt, clock());
     res.set({
       'Content-Type': 'text/plain; charset=utf-8',
       'Cache-Control': 'private, no-cache',
       Vary: 'Accept-Encoding, Authorization',
       ETag: etag,
-      'Last-Modified': lastModified.toUTCString(),
+      ...(changed && { 'Last-Modified': new Date(changed.shown).toUTCString() }),
       [REVISION_HEADER]: String(feed.revision),
       [COUNT_HEADER]: String(feed.count),
     });
-    if (isNotModified(req.headers, [feed.plain.etag, etag], lastModified)) return void res.status(304).end();
+    if (isNotModified(req.headers, [feed.plain.etag, etag], changed)) return void res.status(304).end();
     res.set({ [DIGEST_HEADER]: digest, 'Content-Length': String(body.length) });
     if (gzip) res.set('Content-Encoding', 'gzip');
-    res.end(req.method === 'HEAD' ? undefined : body);
+    res.end(body);
   });
 
   // `wait` is checked, and answered at once: waiting is the asker's wish, not a promise.

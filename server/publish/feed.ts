@@ -33,12 +33,17 @@ export interface Encoded {
 /** A feed, rendered. Its body does not change any more, however long somebody takes to read it. */
 export interface Feed {
   readonly revision: number;
-  /** When the list last changed. */
-  readonly changedAt: number;
+  /** When the list last changed; null for a feed that also changes with who claims what, of which no date is kept. */
+  readonly changedAt: number | null;
   readonly count: number;
   readonly plain: Encoded;
   /** Compressed when first asked for, and then kept. */
   readonly gzipped: () => Promise<Encoded>;
+}
+
+/** Whether a feed also changes with who claims a ban, which does not move the revision. */
+export function changesWithClaims({ jail, limit }: FeedFilter): boolean {
+  return jail !== undefined || limit !== undefined;
 }
 
 export function renderFeed(sorted: readonly PublishedBan[], position: Position, filter: FeedFilter): Feed {
@@ -54,7 +59,7 @@ export function renderFeed(sorted: readonly PublishedBan[], position: Position, 
   let gzipped: Promise<Encoded> | undefined;
   return {
     revision: position.revision,
-    changedAt: position.changedAt,
+    changedAt: changesWithClaims(filter) ? null : position.changedAt,
     count: lines.length,
     plain,
     gzipped: () => {

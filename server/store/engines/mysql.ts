@@ -15,7 +15,9 @@ export function openMysql(url: URL): Engine {
   const socketPath = url.searchParams.get('socketPath') ?? undefined;
   const database = decodeURIComponent(url.pathname.slice(1));
   const pool = createPool({
-    ...(socketPath ? { socketPath } : { host: url.hostname, port: Number(url.port || 3306) }),
+    ...(socketPath
+      ? { socketPath }
+      : { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 3306) }),
     user: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
     database,

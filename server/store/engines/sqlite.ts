@@ -3,16 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { type Kysely, SqliteDialect, sql } from 'kysely';
+import { AppError } from '../../core/app-error.ts';
 import type { Engine } from '../engine.ts';
 import type { Tables } from '../tables.ts';
 
 /** Opens (and creates) the SQLite database at `path`; `:memory:` for none on disk. */
 export function openSqlite(path: string): Engine {
-  if (path !== ':memory:') mkdirSync(dirname(resolve(path)), { recursive: true });
-  const database = new Database(path);
-  database.pragma('journal_mode = WAL');
-  database.pragma('synchronous = FULL');
-  database.pragma('foreign_keys = ON');
+  const database = openFile(path);
   // Waiting for another process's lock blocks this one; so wait briefly here, and again where others may go on.
   database.pragma('busy_timeout = 50');
 
@@ -43,6 +40,19 @@ export function openSqlite(path: string): Engine {
 
     isUnavailable: (error) => /^SQLITE_(BUSY|FULL|IOERR|READONLY|CANTOPEN|LOCKED)/.test(codeOf(error)),
   };
+}
+
+function openFile(path: string): Database.Database {
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 });
+    const database = new Database(path);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    return database;
+  } catch (cause) {
+    throw new AppError('unavailable', `cannot open the SQLite database ${path}`, { cause });
+  }
 }
 
 function codeOf(error: unknown): string {
