@@ -21,7 +21,7 @@ import { problemHandler } from './http/problem.ts';
 import { rateLimits } from './http/rate-limits.ts';
 import { requestLog } from './http/request-log.ts';
 import { jobsOf, startJobs } from './jobs.ts';
-import { Blocklist, CHANGE_WINDOW, type PublishedBan } from './publish/blocklist.ts';
+import { Blocklist } from './publish/blocklist.ts';
 import { FeedCache } from './publish/feed-cache.ts';
 import { feedRoutes } from './publish/feed-routes.ts';
 import { Follower } from './publish/follower.ts';
@@ -48,16 +48,14 @@ export interface App {
 /** Loads the list and the directory, and follows them from then on. */
 export async function createApp({ config, store, clock, logger, root }: AppOptions): Promise<App> {
   const directory = new Directory(store.fleet, clock);
-  const bans: PublishedBan[] = [];
-  const start = await store.log.loadAll(CHANGE_WINDOW, (ban) => bans.push(ban));
-  const blocklist = new Blocklist(bans, start);
-  await directory.catchUp(start.position);
+  const blocklist = new Blocklist();
   const follower = new Follower({
     log: store.log,
     blocklist,
     logger,
     moved: (position) => directory.catchUp(position),
   });
+  await follower.load();
 
   const rules: ReportRules = {
     shortestPrefix: { 4: config.BANHUB_WIDEST_IPV4, 6: config.BANHUB_WIDEST_IPV6 },

@@ -17,23 +17,35 @@ export interface LoggedChange {
   readonly kind: Exclude<ChangeKind, 'update'>;
 }
 
-export class Blocklist {
-  readonly #bans: Map<string, PublishedBan>;
-  #position: Position;
-  /** In the order of lists; what came since is in #bans, and merged in when a list is asked for. */
-  #sorted: readonly PublishedBan[];
-  #touched = new Set<string>();
-  readonly #window: LoggedChange[] = [];
-  #windowFloor: number;
+const BEFORE_ALL: Position = {
+  revision: 0,
+  logPosition: 0,
+  changedAt: 0,
+  changesFloor: 0,
+  hostsVersion: 0,
+  allowlistVersion: 0,
+};
 
-  /** `bans` in the order of lists; `start` as LogQueries.loadAll returns it, read with CHANGE_WINDOW. */
-  constructor(bans: readonly PublishedBan[], start: Commit) {
+/** Empty until it is loaded. */
+export class Blocklist {
+  #bans = new Map<string, PublishedBan>();
+  #position: Position = BEFORE_ALL;
+  /** In the order of lists; what came since is in #bans, and merged in when a list is asked for. */
+  #sorted: readonly PublishedBan[] = [];
+  #touched = new Set<string>();
+  #window: LoggedChange[] = [];
+  #windowFloor = 0;
+
+  /** Forgets everything for `bans`, in the order of lists, and `start`, as LogQueries.loadAll returns it for CHANGE_WINDOW. */
+  load(bans: readonly PublishedBan[], start: Commit): void {
     this.#sorted = bans;
+    this.#touched = new Set();
     this.#bans = new Map(bans.map((published) => [published.address.text, published]));
     this.#position = start.position;
     // The oldest row may be one of several of its revision: only later revisions are sure to be whole.
     const whole = start.changes.length < CHANGE_WINDOW;
     this.#windowFloor = whole ? start.position.changesFloor : (start.changes[0]?.revision ?? start.position.revision);
+    this.#window = [];
     for (const change of start.changes) this.#remember(change);
   }
 

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Commit, Position } from '../core/words.ts';
 import type { LogQueries } from '../store/log-queries.ts';
-import type { Blocklist } from './blocklist.ts';
+import { type Blocklist, CHANGE_WINDOW, type PublishedBan } from './blocklist.ts';
 
 /** How long another hub's commit may go unseen, in milliseconds. */
 const POLL_INTERVAL = 200;
@@ -42,6 +42,11 @@ export class Follower {
     });
   }
 
+  /** Reads the whole list. @throws AppError `unavailable` */
+  load(): Promise<void> {
+    return this.#next(() => this.#readAll());
+  }
+
   /** Reads what is new in the log. @throws AppError `unavailable` */
   follow(): Promise<void> {
     return this.#next(() => this.#readLog());
@@ -77,8 +82,26 @@ export class Follower {
   }
 
   async #readLog(): Promise<void> {
-    const { log, blocklist } = this.#options;
-    await this.#apply(await log.since(blocklist.position.logPosition));
+    const { log, blocklist, logger } = this.#options;
+    const commit = await log.since(blocklist.position.logPosition);
+    const { changesFloor, logPosition } = commit.position;
+    // Away for longer than the log reaches back, or the database was restored from a backup.
+    if (changesFloor > blocklist.revision || logPosition < blocklist.position.logPosition) {
+      logger.warn(
+        { changesFloor, logPosition },
+        'the log does not go on from where this hub is; reading the whole list',
+      );
+      return this.#readAll();
+    }
+    await this.#apply(commit);
+  }
+
+  async #readAll(): Promise<void> {
+    const { log, blocklist, moved } = this.#options;
+    const bans: PublishedBan[] = [];
+    const start = await log.loadAll(CHANGE_WINDOW, (ban) => bans.push(ban));
+    blocklist.load(bans, start);
+    await moved(start.position);
   }
 
   async #apply(commit: Commit): Promise<void> {

@@ -71,7 +71,8 @@ export class WriteTransaction {
     return {
       ...start,
       revision: start.revision + (this.#listChanged ? 1 : 0),
-      changedAt: this.#listChanged ? this.#now : start.changedAt,
+      // A clock that steps back must not make a newer list look older.
+      changedAt: this.#listChanged ? Math.max(this.#now, start.changedAt) : start.changedAt,
       hostsVersion: start.hostsVersion + (this.#hostsChanged ? 1 : 0),
       allowlistVersion: start.allowlistVersion + (this.#allowlistChanged ? 1 : 0),
     };

@@ -1,6 +1,8 @@
 // Stories: two hubs on one MariaDB are one hub to everybody.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { addressOf } from '../../server/core/address.ts';
+import type { Ban } from '../../server/core/words.ts';
 import { newMariaDb } from '../support/engines.ts';
 import { TestHub } from '../support/hub.ts';
 import { until } from '../support/until.ts';
@@ -38,6 +40,17 @@ class Consumer {
     this.seen.set(body.revision, [...this.set].sort().join(' '));
   }
 }
+
+const UNPUBLISHED: Ban = {
+  published: false,
+  publishedAt: null,
+  endsAt: null,
+  hosts: 1,
+  jails: [],
+  lastBannedAt: 0,
+  liftedAt: null,
+  dueAt: null,
+};
 
 describe('Two hubs on one MariaDB', () => {
   let hubs: [TestHub, TestHub];
@@ -81,6 +94,42 @@ describe('Two hubs on one MariaDB', () => {
     await Promise.all(addresses.flatMap((ip) => [hubs[0].ban(alpha, ip), hubs[1].ban(beta, ip)]));
     for (const hub of hubs) {
       await until(async () => (await hub.list(alpha)).length === 30, { what: 'all 30 are published', seconds: 2 });
+    }
+  });
+
+  it('agree again after one was cut off for longer than the log reaches back', async () => {
+    const [here, there] = hubs;
+    const token = tokens[0]!;
+    await here.ban(token, '198.18.0.1');
+    await until(async () => (await there.list(token)).length === 1, {
+      what: 'the other has the first ban',
+      seconds: 2,
+    });
+    // All of it in one commit's reach of the other hub: bans, an unban, and a log that forgets them.
+    await here.store.write(async (tx) => {
+      await tx.save(
+        [
+          { text: '198.18.0.1', kind: 'remove' as const },
+          { text: '198.18.0.2', kind: 'add' as const },
+        ].map(({ text, kind }) => {
+          const address = addressOf(text);
+          const published = { ...UNPUBLISHED, published: kind === 'add' };
+          return {
+            before: { address, ban: undefined, claims: [] },
+            after: { address, ban: published, claims: [] },
+            kind,
+          };
+        }),
+      );
+      await here.store.log.prune(tx, tx.position.revision);
+    });
+    for (const hub of hubs) {
+      await until(async () => (await hub.list(token)).join() === '198.18.0.2', {
+        what: 'both have the new list',
+        seconds: 3,
+      });
+      const { body } = await hub.request<{ reset?: true }>(token, '/api/v1/blocklist/changes?since=1');
+      assert.equal(body.reset, true, 'consumers are told to fetch the whole list');
     }
   });
 

@@ -419,7 +419,8 @@ describe('A feed is rendered once', () => {
   }
 
   it('for each revision, plain and gzip, whoever asks', async () => {
-    const blocklist = new Blocklist([], { position: start, changes: [] });
+    const blocklist = new Blocklist();
+    blocklist.load([], { position: start, changes: [] });
     const feeds = new FeedCache(blocklist);
     commit(blocklist, 'add');
     const feed = feeds.get(ALL);
@@ -439,7 +440,8 @@ describe('A feed is rendered once', () => {
   });
 
   it('and once for each filter, of which those not asked for go', () => {
-    const blocklist = new Blocklist([], { position: start, changes: [] });
+    const blocklist = new Blocklist();
+    blocklist.load([], { position: start, changes: [] });
     const feeds = new FeedCache(blocklist);
     commit(blocklist, 'add');
     const [four, six] = [feeds.get({ ...ALL, family: 4 }), feeds.get({ ...ALL, family: 6 })];
@@ -451,7 +453,8 @@ describe('A feed is rendered once', () => {
   });
 
   it('but again when a filter shows what has changed', () => {
-    const blocklist = new Blocklist([], { position: start, changes: [] });
+    const blocklist = new Blocklist();
+    blocklist.load([], { position: start, changes: [] });
     const feeds = new FeedCache(blocklist);
     commit(blocklist, 'add');
     const top = feeds.get(TOP);
