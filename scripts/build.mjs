@@ -20,7 +20,6 @@ export async function build() {
     bundle: true,
     platform: 'node',
     logLevel: 'warning',
-    banner: { js: '#!/usr/bin/env node' },
     define: { BANHUB_VERSION: JSON.stringify(version) },
   };
   await bundle({

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The command line of the hub, and the only place that ends the process.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -2,10 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import Database from 'better-sqlite3';
-import { type Kysely, SqliteDialect, sql } from 'kysely';
+import { type Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely';
 import { AppError } from '../../core/app-error.ts';
 import type { Engine } from '../engine.ts';
 import type { Tables } from '../tables.ts';
+
+/** Prepared statements kept. Batches make many of them: one for each number of rows. */
+const STATEMENTS = 500;
 
 /** Opens (and creates) the SQLite database at `path`; `:memory:` for none on disk. */
 export function openSqlite(path: string): Engine {
@@ -16,7 +19,7 @@ export function openSqlite(path: string): Engine {
   return {
     name: 'sqlite',
     location: `SQLite, ${path}`,
-    dialect: new SqliteDialect({ database }),
+    dialect: new SqliteDialect({ database: withStatementCache(database) }),
 
     overwrite: (key, columns) =>
       sql`ON CONFLICT (${sql.join(key.map((column) => sql.ref(column)))}) DO UPDATE SET ${sql.join(
@@ -39,6 +42,22 @@ export function openSqlite(path: string): Engine {
     mayRetry: (error) => codeOf(error).startsWith('SQLITE_BUSY'),
 
     isUnavailable: (error) => /^SQLITE_(BUSY|FULL|IOERR|READONLY|CANTOPEN|LOCKED)/.test(codeOf(error)),
+  };
+}
+
+/** Kysely prepares each query anew, which costs more than running most of ours does. The least recently used go. */
+function withStatementCache(database: Database.Database): SqliteDatabase {
+  const statements = new Map<string, SqliteStatement>();
+  return {
+    prepare(text) {
+      const statement = statements.get(text) ?? (database.prepare(text) as SqliteStatement);
+      statements.delete(text);
+      statements.set(text, statement);
+      const oldest = statements.size > STATEMENTS ? statements.keys().next().value : undefined;
+      if (oldest !== undefined) statements.delete(oldest);
+      return statement;
+    },
+    close: () => void database.close(),
   };
 }
 
