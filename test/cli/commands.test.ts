@@ -193,7 +193,7 @@ describe('The command line', () => {
         'etc/fail2ban/action.d',
         'etc/fail2ban/jail.d',
         'etc/systemd/system',
-        'usr/local/bin',
+        'usr/local/sbin',
         'bin',
       ]) {
         mkdirSync(join(host, path), { recursive: true });
@@ -213,7 +213,7 @@ describe('The command line', () => {
       );
       assert.equal(status, 0, stderr);
       const calls = readFileSync(join(host, 'called'), 'utf8');
-      assert.match(calls, /fail2ban-client reload/);
+      assert.match(calls, /fail2ban-client reload --restart/);
       assert.match(calls, /systemctl enable --now banhub-sync/);
       assert.match(readFileSync(join(host, 'etc/fail2ban/action.d/banhub.conf'), 'utf8'), /actionban/);
       assert.equal(
