@@ -3,25 +3,9 @@ import { readFileSync } from 'node:fs';
 import { parse as parseEnvFile } from 'dotenv';
 import { parseAddress } from './core/address.ts';
 import { AppError } from './core/app-error.ts';
+import { type Setting, setting, whole } from './core/setting.ts';
 import type { Quorum } from './dedupe/judge.ts';
 import { ALLOWABLE_RANGES, type AllowableRange } from './dedupe/protect.ts';
-
-interface Setting<Value> {
-  /** As it would be written; undefined where there is none. */
-  readonly default: string | undefined;
-  readonly meaning: string;
-  /** @throws Error with a text that follows "NAME: ". */
-  readonly parse: (text: string) => Value;
-  /** Never shown; may also be given as the path of a file, in NAME_FILE. */
-  readonly secret?: true;
-}
-
-const setting = <Value>(
-  fallback: string | undefined,
-  meaning: string,
-  parse: (text: string) => Value,
-  secret?: true,
-): Setting<Value> => ({ default: fallback, meaning, parse, ...(secret && { secret }) });
 
 /** Every setting of the hub. `docs/operator.md` lists the same, and a test compares them. */
 export const SETTINGS = {
@@ -205,16 +189,6 @@ function publicUrl(value: string): string {
 function bantime(value: string): number {
   if (value === '-1') return -1;
   return whole(1, 3_155_760_000)(value) * 1_000;
-}
-
-function whole(min: number, max: number): (value: string) => number {
-  return (value) => {
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < min || number > max) {
-      throw new Error(`must be a whole number from ${min} to ${max}`);
-    }
-    return number;
-  };
 }
 
 function quorum(value: string): Quorum {

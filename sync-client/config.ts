@@ -3,26 +3,13 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { parse as parseEnvFile } from 'dotenv';
 import { type Address, parseAddress } from '../server/core/address.ts';
+import { setting, whole } from '../server/core/setting.ts';
 
 export const DEFAULT_FILE = '/etc/banhub/sync.conf';
-
-interface Setting<Value> {
-  /** As it would be written; undefined where there is none. */
-  readonly default: string | undefined;
-  readonly meaning: string;
-  /** @throws Error with a text that follows "NAME: ". */
-  readonly parse: (text: string) => Value;
-}
 
 export type EnforcerChoice =
   | { readonly kind: 'route' | 'nftables' | 'ipset' | 'fail2ban' }
   | { readonly kind: 'file'; readonly path: string };
-
-const setting = <Value>(
-  fallback: string | undefined,
-  meaning: string,
-  parse: (text: string) => Value,
-): Setting<Value> => ({ default: fallback, meaning, parse });
 
 /** Every setting of the sync client. */
 export const SETTINGS = {
@@ -158,15 +145,6 @@ function token(text: string): string {
 
 function path(text: string): string {
   return text === '' || isAbsolute(text) ? text : refuse('must be an absolute path');
-}
-
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    return /^\d{1,9}$/.test(text) && value >= least && value <= most
-      ? value
-      : refuse(`must be a whole number from ${least} to ${most}`);
-  };
 }
 
 function yesOrNo(text: string): boolean {

@@ -1,7 +1,8 @@
 // Dedupe: the addresses that one transaction works on. Opens them, steps them from state to state, saves what differs.
 import type { Address } from '../core/address.ts';
 import type { AddressState, ChangeKind } from '../core/words.ts';
-import type { StateChange, WriteTransaction } from '../store/write-transaction.ts';
+import type { StateChange } from '../store/save-states.ts';
+import type { WriteTransaction } from '../store/write-transaction.ts';
 import { judge, type Quorum } from './judge.ts';
 import type { Shield } from './protect.ts';
 

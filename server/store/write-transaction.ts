@@ -1,20 +1,12 @@
 // Store: one transaction that may change the blocklist. It holds the revision row, so all of them have one order.
 import { type Kysely, sql } from 'kysely';
 import { type Address, addressOf, rangeOf, widen } from '../core/address.ts';
-import type { AddressState, AllowlistEntry, Change, ChangeKind, Claim, Commit, Position } from '../core/words.ts';
+import type { AddressState, AllowlistEntry, Change, Claim, Commit, Position } from '../core/words.ts';
+import { chunks } from './chunks.ts';
 import type { Engine } from './engine.ts';
-import { banOf, banRowOf, claimOf, claimRowOf, positionOf } from './rows.ts';
+import { banOf, claimOf, positionOf } from './rows.ts';
+import { type StateChange, saveStates } from './save-states.ts';
 import type { ReportRow, Tables } from './tables.ts';
-
-/** Rows a statement: SQLite takes 32,766 variables, MySQL statements should stay well below max_allowed_packet. */
-const CHUNK = 500;
-
-/** How one address changed: what was loaded, what it became, and what that means for the blocklist. */
-export interface StateChange {
-  readonly before: AddressState;
-  readonly after: AddressState;
-  readonly kind: ChangeKind | undefined;
-}
 
 /** A line of history. */
 export interface HistoryEntry {
@@ -119,21 +111,7 @@ export class WriteTransaction {
 
   /** Writes what differs, and logs what it means for the blocklist. */
   async save(states: readonly StateChange[]): Promise<void> {
-    const endedClaims: { address: Address; claim: Claim }[] = [];
-    const newClaims: { address: Address; claim: Claim }[] = [];
-    for (const { before, after } of states) {
-      const kept = new Set(after.claims.map(keyOf));
-      for (const claim of before.claims) {
-        if (!kept.has(keyOf(claim))) endedClaims.push({ address: before.address, claim });
-      }
-      const known = new Set(before.claims);
-      for (const claim of after.claims) {
-        if (!known.has(claim)) newClaims.push({ address: after.address, claim });
-      }
-    }
-    await this.#deleteClaims(endedClaims);
-    await this.#writeClaims(newClaims);
-    await this.#writeBans(states.filter(({ before, after }) => before.ban !== after.ban));
+    await saveStates(this.#db, this.#engine, states);
     await this.#log(states);
   }
 
@@ -226,53 +204,6 @@ export class WriteTransaction {
     return { position, changes: this.#changes };
   }
 
-  async #deleteClaims(ended: readonly { address: Address; claim: Claim }[]): Promise<void> {
-    for (const chunk of chunks(ended)) {
-      await this.#db
-        .deleteFrom('claims')
-        .where((where) =>
-          where.or(
-            chunk.map(({ address, claim }) =>
-              where.and([
-                where('address', '=', address.text),
-                where('source_id', '=', claim.sourceId),
-                where('jail', '=', claim.jail),
-              ]),
-            ),
-          ),
-        )
-        .execute();
-    }
-  }
-
-  async #writeClaims(claims: readonly { address: Address; claim: Claim }[]): Promise<void> {
-    for (const chunk of chunks(claims)) {
-      await this.#db
-        .insertInto('claims')
-        .values(chunk.map(({ address, claim }) => claimRowOf(address, claim)))
-        .modifyEnd(this.#engine.overwrite(['address', 'source_id', 'jail'], ['banned_at', 'ends_at', 'failures']))
-        .execute();
-    }
-  }
-
-  async #writeBans(states: readonly StateChange[]): Promise<void> {
-    const gone = states.filter(({ after }) => !after.ban).map(({ after }) => after.address.text);
-    for (const texts of chunks(gone)) await this.#db.deleteFrom('bans').where('address', 'in', texts).execute();
-    const rows = states.flatMap(({ after }) => (after.ban ? [banRowOf(after.address, after.ban)] : []));
-    for (const chunk of chunks(rows)) {
-      await this.#db
-        .insertInto('bans')
-        .values(chunk)
-        .modifyEnd(
-          this.#engine.overwrite(
-            ['address'],
-            ['published', 'published_at', 'ends_at', 'hosts', 'jails', 'last_banned_at', 'lifted_at', 'due_at'],
-          ),
-        )
-        .execute();
-    }
-  }
-
   async #log(states: readonly StateChange[]): Promise<void> {
     const logged = states.flatMap(({ after, kind }) => (kind ? [{ after, kind }] : []));
     if (logged.some(({ kind }) => kind !== 'update')) this.#listChanged = true;
@@ -294,12 +225,4 @@ export class WriteTransaction {
       this.#changes.push({ address: after.address, kind, revision, ban: after.ban });
     }
   }
-}
-
-function keyOf(claim: Claim): string {
-  return `${claim.sourceId} ${claim.jail}`;
-}
-
-function* chunks<Item>(items: readonly Item[]): Generator<Item[]> {
-  for (let i = 0; i < items.length; i += CHUNK) yield items.slice(i, i + CHUNK);
 }
