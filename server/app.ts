@@ -7,10 +7,12 @@ import { banRoutes } from './admin/ban-routes.ts';
 import { ReportQueue } from './collect/report-queue.ts';
 import { reportRoutes } from './collect/report-routes.ts';
 import type { Config } from './config.ts';
+import type { Address } from './core/address.ts';
 import { AppError } from './core/app-error.ts';
 import type { Clock } from './core/words.ts';
 import { applyReports, type ReportRules } from './dedupe/apply-reports.ts';
 import { Editor } from './dedupe/editor.ts';
+import { refuseByRange } from './dedupe/protect.ts';
 import { expire } from './dedupe/steer.ts';
 import { Directory } from './fleet/directory.ts';
 import { installRoutes } from './fleet/install-routes.ts';
@@ -18,6 +20,7 @@ import { rememberHosts } from './fleet/remember-hosts.ts';
 import { authenticate } from './http/authenticate.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { problemHandler } from './http/problem.ts';
+import { proxyWarning } from './http/proxy-warning.ts';
 import { rateLimits } from './http/rate-limits.ts';
 import { requestLog } from './http/request-log.ts';
 import { jobsOf, startJobs } from './jobs.ts';
@@ -66,8 +69,10 @@ export async function createApp({ config, store, clock, logger, root }: AppOptio
     store,
     directory,
     quorum: config.BANHUB_QUORUM,
+    protection: rules,
     committed: (commit) => follower.take(commit),
   });
+  await editor.adoptRules();
   const queue = new ReportQueue((submissions) => applyReports(editor, submissions, rules));
   const jobs = startJobs(jobsOf({ store, editor, clock, historyDays: config.BANHUB_HISTORY_DAYS }), logger);
   follower.start();
@@ -78,24 +83,30 @@ export async function createApp({ config, store, clock, logger, root }: AppOptio
     catchUp: () => follower.follow(),
     limits: rateLimits({ requests: config.BANHUB_RATE_LIMIT, failedSignIns: config.BANHUB_SIGNIN_LIMIT }),
   });
-  const mayPull = [may.for('pull'), rememberHosts(queue, rules, logger)];
+  const remember = rememberHosts(queue, rules, logger);
+  const mayPull = [may.for('pull'), remember];
+  const mayAdminister = [may.for('admin'), remember];
 
   const handler = express();
   handler.set('trust proxy', config.BANHUB_TRUST_PROXY);
   handler.set('etag', false);
   handler.set('x-powered-by', false);
   handler.use(requestLog(logger));
+  handler.use(proxyWarning(config.BANHUB_TRUST_PROXY, logger));
   handler.use(helmet());
   handler.use(
     healthRoutes(() => {
       if (closing) return 'the hub is stopping';
-      return follower.isCurrent ? undefined : 'the database does not answer';
+      return follower.isCurrent && store.isWritable ? undefined : 'the database does not answer, or cannot be written';
     }),
   );
   handler.use(reportRoutes(queue, may.for('report')));
-  handler.use(feedRoutes({ blocklist, feeds: new FeedCache(blocklist), clock, mayPull }));
-  handler.use(banRoutes({ bans: store.bans, editor, rules, mayAdminister: may.for('admin') }));
-  handler.use(allowlistRoutes({ fleet: store.fleet, editor, clock, mayAdminister: may.for('admin') }));
+  handler.use(
+    feedRoutes({ blocklist, feeds: new FeedCache(blocklist), follow: () => follower.follow(), clock, mayPull }),
+  );
+  const against = (address: Address) => refuseByRange(address, rules) ?? directory.shield.against(address);
+  handler.use(banRoutes({ bans: store.bans, editor, against, mayAdminister }));
+  handler.use(allowlistRoutes({ fleet: store.fleet, editor, clock, mayAdminister }));
   handler.use(installRoutes(root));
   handler.use((req) => {
     throw new AppError('not_found', `there is nothing at ${req.method} ${req.path}`);

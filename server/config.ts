@@ -119,7 +119,9 @@ function readEnvFile(path: string): Record<string, string> {
 
 function readSecret(name: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8').trim();
+    const secret = readFileSync(path, 'utf8').trim();
+    if (secret === '') throw new Error(`${path} is empty`);
+    return secret;
   } catch (cause) {
     throw wrong(name, messageOf(cause));
   }
@@ -167,6 +169,8 @@ function databaseUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol !== 'mysql:') throw new Error('must be sqlite:PATH or mysql://user:password@host:3306/db');
   if (url.pathname.length < 2) throw new Error('must name the database, as in mysql://user:password@host:3306/db');
+  const unknown = [...url.searchParams.keys()].find((name) => name !== 'socketPath');
+  if (unknown !== undefined) throw new Error(`has the parameter ${unknown}, which is not known; socketPath is`);
   if (url.hostname === '' && !url.searchParams.has('socketPath')) throw new Error('must name the host of the database');
   try {
     decodeURIComponent(`${url.username}${url.password}${url.pathname}`);

@@ -54,23 +54,20 @@ export function jobsOf({ store, editor, clock, historyDays }: JobsOptions): Job[
 
 /** Runs the jobs at their times, each never twice at once. Returns the way to stop them. */
 export function startJobs(jobs: readonly Job[], logger: Logger): { close: () => Promise<void> } {
-  const running = new Set<Promise<void>>();
+  const running = new Map<Job, Promise<void>>();
   const tasks = jobs.map((job) =>
-    schedule(
-      job.schedule,
-      async () => {
-        const run = job.run().catch((error) => logFailure(job, error, logger));
-        running.add(run);
-        await run;
-        running.delete(run);
-      },
-      { noOverlap: true },
-    ),
+    schedule(job.schedule, async () => {
+      if (running.has(job)) return;
+      const run = job.run().catch((error) => logFailure(job, error, logger));
+      running.set(job, run);
+      await run;
+      running.delete(job);
+    }),
   );
   return {
     close: async () => {
       for (const task of tasks) await task.destroy();
-      await Promise.all(running);
+      await Promise.all(running.values());
     },
   };
 }

@@ -8,6 +8,7 @@ import { type Config, readConfig } from './config.ts';
 import { AppError } from './core/app-error.ts';
 import { addHost, parseScopes, revokeHost } from './fleet/enrol.ts';
 import { installGuide } from './fleet/install-guide.ts';
+import { createLogger } from './log.ts';
 import { publicUrl, serve } from './serve.ts';
 import { Store } from './store/store.ts';
 
@@ -39,7 +40,12 @@ async function main(args: string[]): Promise<void> {
   }
   const config = () => readConfig(values.config);
   if (command === 'serve' && rest.length === 0) {
-    await serve(config(), { logger: logger(config()), root: ROOT, configFile: values.config, openStore });
+    await serve(config(), {
+      logger: createLogger(config().BANHUB_LOG_LEVEL, pino.destination(2)),
+      root: ROOT,
+      configFile: values.config,
+      openStore,
+    });
   } else if (command === 'migrate' && rest.length === 0) {
     await withStore(config(), async (store, applied) => {
       const what = applied.length > 0 ? `applied ${applied.join(', ')}` : 'is up to date';
@@ -69,12 +75,17 @@ async function hostCommand([verb, name, ...more]: string[], scope: string | unde
   if (name === undefined || more.length > 0) throw new UsageError('host add NAME, host list, or host revoke NAME');
   if (verb === 'add') {
     const scopes = parseScopes(scope ?? 'report,pull');
-    return withStore(config, async (store) => {
+    return withStore(config, async (store, applied) => {
       const token = await addHost(store, name, scopes);
       process.stdout.write(`${token}\n`);
+      const tell = (text: string) => process.stderr.write(`${text}\n`);
+      if (applied.length > 0) tell(`Made a new database: ${store.location}. If the hub uses another, see --config.`);
       if (!scopes.includes('report')) return;
-      const lines = installGuide(publicUrl(config), token);
-      process.stderr.write(`\nThis token is shown once. To join ${name}, paste there as root:\n\n${lines}\n`);
+      tell(`\nThis token is shown once. To join ${name}, paste there as root:\n`);
+      tell(installGuide(publicUrl(config), token));
+      if (config.BANHUB_PUBLIC_URL === '') {
+        tell(`Other hosts may not reach ${publicUrl(config)}: BANHUB_PUBLIC_URL says what these lines shall have.`);
+      }
     });
   }
   if (verb === 'revoke') {
@@ -120,10 +131,6 @@ async function withStore(config: Config, work: (store: Store, applied: string[])
   } finally {
     await store.close();
   }
-}
-
-function logger(config: Config) {
-  return pino({ level: config.BANHUB_LOG_LEVEL, base: undefined }, pino.destination(2));
 }
 
 try {

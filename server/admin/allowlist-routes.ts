@@ -20,12 +20,12 @@ export interface AllowlistRoutesOptions {
   readonly fleet: FleetQueries;
   readonly editor: Editor;
   readonly clock: Clock;
-  readonly mayAdminister: RequestHandler;
+  readonly mayAdminister: RequestHandler[];
 }
 
 export function allowlistRoutes({ fleet, editor, clock, mayAdminister }: AllowlistRoutesOptions): Router {
   const router = Router();
-  router.use('/api/v1/allowlist', mayAdminister);
+  router.use('/api/v1/allowlist', ...mayAdminister);
 
   router.get('/api/v1/allowlist', async (_req, res) => {
     res.json({ items: (await fleet.allowlist(clock())).map(entryJson) });

@@ -1,10 +1,10 @@
 // Admin: /api/v1/bans: search, look at one address, ban by hand, lift.
 import { type RequestHandler, Router } from 'express';
 import { z } from 'zod';
+import type { Address } from '../core/address.ts';
 import { AppError } from '../core/app-error.ts';
-import type { Ban } from '../core/words.ts';
+import type { Ban, Reason } from '../core/words.ts';
 import type { Editor } from '../dedupe/editor.ts';
-import { type ProtectionRules, refuseByRange } from '../dedupe/protect.ts';
 import { banByHand, liftBan } from '../dedupe/steer.ts';
 import { credentialOf } from '../http/authenticate.ts';
 import { parseBody, readBody } from '../http/body.ts';
@@ -30,18 +30,23 @@ const banBody = z.object({
   bantime: secondsField.default(DAY),
 });
 
-const liftQuery = z.object({ allow: secondsField.optional(), comment: z.string().trim().max(500).default('') });
+/** `allow` without a value: for a day. */
+const liftQuery = z.object({
+  allow: z.preprocess((value) => (value === '' ? DAY : value), secondsField.optional()).optional(),
+  comment: z.string().trim().max(500).default(''),
+});
 
 export interface BanRoutesOptions {
   readonly bans: BanQueries;
   readonly editor: Editor;
-  readonly rules: ProtectionRules;
-  readonly mayAdminister: RequestHandler;
+  /** Why an address is not published now, whatever its claims; undefined when nothing speaks against it. */
+  readonly against: (address: Address) => Reason | undefined;
+  readonly mayAdminister: RequestHandler[];
 }
 
-export function banRoutes({ bans, editor, rules, mayAdminister }: BanRoutesOptions): Router {
+export function banRoutes({ bans, editor, against, mayAdminister }: BanRoutesOptions): Router {
   const router = Router();
-  router.use('/api/v1/bans', mayAdminister);
+  router.use('/api/v1/bans', ...mayAdminister);
 
   router.get('/api/v1/bans', async (req, res) => {
     const { cursor, ...search } = parseQuery(searchQuery, req);
@@ -62,13 +67,14 @@ export function banRoutes({ bans, editor, rules, mayAdminister }: BanRoutesOptio
       await bans.history(address, HISTORY_LINES),
     ];
     const covering = await bans.search({ address, limit: 100 });
-    const refusal = refuseByRange(address, rules);
+    const held = claims.length > 0 && !ban?.published ? 'quorum' : undefined;
+    const withheld = against(address) ?? held;
     res.json({
       address: address.text,
       published: ban?.published ?? false,
       ...(ban && banJson(ban)),
       liftedAt: isoTime(ban?.liftedAt ?? null),
-      ...(refusal && { refused: refusal }),
+      ...(withheld && { withheld }),
       related: covering.map((found) => found.address.text).filter((text) => text !== address.text),
       claims: claims.map(({ bannedAt, endsAt, sourceId: _, ...claim }) => ({
         ...claim,
@@ -87,7 +93,7 @@ export function banRoutes({ bans, editor, rules, mayAdminister }: BanRoutesOptio
   router.post('/api/v1/bans', ...readBody('json', 'form'), async (req, res) => {
     const { address, reason, bantime } = parseBody(banBody, req);
     const order = { address, reason, bantime: bantime < 0 ? null : bantime * 1_000 };
-    const { outcome, revision } = await banByHand(editor, credentialOf(res).host, order, rules);
+    const { outcome, revision } = await banByHand(editor, credentialOf(res).host, order);
     res.status(201).json({ address: address.text, outcome, revision });
   });
 

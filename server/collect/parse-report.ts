@@ -68,14 +68,15 @@ const reportSchema = z.object(
 export function parseReport(body: unknown): Report {
   const parsed = reportSchema.safeParse(body);
   if (!parsed.success) throw invalidField(parsed.error, body);
-  const { action, ip, failures, bantime, time, ...rest } = parsed.data;
-  if (action === 'unban') return { action, address: ip, jail: rest.jail };
+  const { action, ip, failures, bantime, ...rest } = parsed.data;
+  const time = rest.time === undefined ? null : Math.round(rest.time * 1_000);
+  if (action === 'unban') return { action, address: ip, jail: rest.jail, time };
   return {
     action,
     address: ip,
     jail: rest.jail,
     failures: failures ?? 0,
-    time: time === undefined ? null : Math.round(time * 1_000),
+    time,
     bantime: bantime === undefined ? null : bantimeOf(bantime),
     restored: rest.restored ?? false,
     matches: rest.matches ?? null,

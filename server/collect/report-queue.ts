@@ -1,4 +1,5 @@
 // Collect: reports that arrive together share one transaction; each is answered after its commit.
+import { AppError } from '../core/app-error.ts';
 import type { Submission, Verdict } from '../dedupe/apply-reports.ts';
 
 /** So many reports a transaction at most, to bound how long the revision row is held. */
@@ -52,6 +53,7 @@ export class ReportQueue {
     this.#running = undefined;
   }
 
+  /** A failure of the database fails all; any other is one submission's own, so then each goes by itself. */
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
       const { verdicts, revision } = await this.#apply(batch.map(({ submission }) => submission));
@@ -59,7 +61,8 @@ export class ReportQueue {
         resolve({ verdicts: verdicts[index] ?? [], revision });
       });
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      if (batch.length === 1 || isUnavailable(error)) for (const { reject } of batch) reject(error);
+      else for (const waiting of batch) await this.#commit([waiting]);
     }
   }
 
@@ -73,4 +76,8 @@ export class ReportQueue {
     }
     return this.#waiting.splice(0, count);
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'unavailable';
 }

@@ -86,6 +86,8 @@ export interface UnbanReport {
   readonly action: 'unban';
   readonly address: Address;
   readonly jail: string;
+  /** When the ban began that it ends; null when the report does not say. */
+  readonly time: number | null;
 }
 
 /**

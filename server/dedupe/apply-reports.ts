@@ -1,6 +1,6 @@
 // Dedupe: reports of many hosts, in one transaction and in their order, and what came of each.
 import { type Address, isSingle } from '../core/address.ts';
-import type { BanReport, Claim, Host, Outcome, Reason, Report } from '../core/words.ts';
+import type { BanReport, Claim, Host, Outcome, Reason, Report, UnbanReport } from '../core/words.ts';
 import type { HistoryEntry, WriteTransaction } from '../store/write-transaction.ts';
 import { endClaim, putClaim } from './claims.ts';
 import type { Edit, Editor } from './editor.ts';
@@ -38,11 +38,11 @@ export async function applyReports(
     async (edit, touched) => {
       const { tx, ledger } = edit;
       const addresses = submissions.flatMap(({ reports }) => reports.map(({ address }) => address));
-      await ledger.open([...touched, ...addresses.filter((address) => !refuseByRange(address, rules))]);
+      await ledger.open([...touched, ...addresses]);
       const history: HistoryEntry[] = [];
       const verdicts = submissions.map(({ host, reports }) =>
         reports.map((report) => {
-          const verdict = report.action === 'ban' ? ban(edit, host, report, rules) : unban(edit, host, report, rules);
+          const verdict = report.action === 'ban' ? ban(edit, host, report, rules) : unban(edit, host, report);
           history.push(historyOf(host, report, verdict, tx.now, rules));
           return verdict;
         }),
@@ -81,8 +81,8 @@ export function hasMoved(host: Host, from: Address, rules: ProtectionRules): boo
 }
 
 function ban(edit: Edit, host: Host, report: BanReport, rules: ReportRules): Verdict {
-  const { ledger, shield, tx } = edit;
-  const reason = refuseByRange(report.address, rules) ?? shield.against(report.address);
+  const { ledger, tx } = edit;
+  const reason = ledger.against(report.address);
   if (reason) return { outcome: 'refused', reason };
   const before = ledger.state(report.address);
   const step = putClaim(before, claimOf(host, report, tx.now, rules), tx.now);
@@ -92,11 +92,10 @@ function ban(edit: Edit, host: Host, report: BanReport, rules: ReportRules): Ver
   return { outcome: after.ban?.published && !before.ban?.published ? 'banned' : 'claimed' };
 }
 
-function unban(edit: Edit, host: Host, report: Report, rules: ReportRules): Verdict {
-  const { ledger } = edit;
-  if (refuseByRange(report.address, rules)) return { outcome: 'unchanged' };
+function unban({ ledger }: Edit, host: Host, report: UnbanReport): Verdict {
   const before = ledger.state(report.address);
-  const step = endClaim(before, { sourceId: host.id, jail: report.jail });
+  const until = report.time === null ? null : report.time + ROUNDING;
+  const step = endClaim(before, { sourceId: host.id, jail: report.jail }, until);
   if (step.kind !== 'recorded') return { outcome: 'unchanged' };
   const after = ledger.put(step.state);
   return { outcome: before.ban?.published && !after.ban?.published ? 'unbanned' : 'released' };

@@ -22,9 +22,16 @@ export function putClaim(state: AddressState, claim: Claim, now: number): ClaimS
   return { kind: 'recorded', state: { ...state, claims: [...others, claim] } };
 }
 
-/** Ends one source's claim for one jail, and no other. */
-export function endClaim(state: AddressState, key: { sourceId: number; jail: string }): ClaimStep {
-  const claims = state.claims.filter((claim) => !sameKey(claim, key));
+/**
+ * Ends one source's claim for one jail, and no other. `until`: only if it began by then; null for whenever. So an unban
+ * that was overtaken by a newer ban does not end that.
+ */
+export function endClaim(
+  state: AddressState,
+  key: { sourceId: number; jail: string },
+  until: number | null,
+): ClaimStep {
+  const claims = state.claims.filter((claim) => !sameKey(claim, key) || (until !== null && claim.bannedAt > until));
   if (claims.length === state.claims.length) return { kind: 'unchanged' };
   return { kind: 'recorded', state: { ...state, claims } };
 }

@@ -6,11 +6,10 @@ import type { Store } from '../store/store.ts';
 import type { WriteTransaction } from '../store/write-transaction.ts';
 import type { Quorum } from './judge.ts';
 import { Ledger } from './ledger.ts';
-import type { Shield } from './protect.ts';
+import type { ProtectionRules } from './protect.ts';
 
 export interface Edit {
   readonly tx: WriteTransaction;
-  readonly shield: Shield;
   readonly ledger: Ledger;
 }
 
@@ -18,6 +17,7 @@ export interface EditorOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly quorum: Quorum;
+  readonly protection: ProtectionRules;
   /** Told of each commit before its edit resolves. */
   readonly committed: (commit: Commit) => Promise<void>;
 }
@@ -29,6 +29,13 @@ export class Editor {
     this.#options = options;
   }
 
+  /** With other settings than bans were judged by so far, every ban becomes due to be judged anew. */
+  async adoptRules(): Promise<void> {
+    const { store, quorum, protection } = this.#options;
+    const rules = JSON.stringify({ ...protection, quorum: quorum.default, byJail: [...quorum.byJail] });
+    await store.write((tx) => tx.setRules(rules));
+  }
+
   /**
    * Runs one edit. `prepare` makes the changes that the rules depend on (allowlist, hosts' addresses); `work` steps
    * addresses in the ledger, and closes it before it records history. Both may run more than once: see Store.write.
@@ -37,11 +44,11 @@ export class Editor {
     prepare: (tx: WriteTransaction) => Promise<Prepared>,
     work: (edit: Edit, prepared: Prepared) => Promise<Result>,
   ): Promise<{ result: Result; revision: number }> {
-    const { store, directory, quorum, committed } = this.#options;
+    const { store, directory, quorum, protection, committed } = this.#options;
     const { result, commit } = await store.write(async (tx) => {
       const prepared = await prepare(tx);
       const shield = await directory.shieldFor(tx);
-      return work({ tx, shield, ledger: new Ledger(tx, { quorum, shield }) }, prepared);
+      return work({ tx, ledger: new Ledger(tx, { quorum, protection, shield }) }, prepared);
     });
     await committed(commit);
     return { result, revision: commit.position.revision };

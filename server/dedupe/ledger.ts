@@ -1,13 +1,14 @@
 // Dedupe: the addresses that one transaction works on. Opens them, steps them from state to state, saves what differs.
 import type { Address } from '../core/address.ts';
-import type { AddressState, ChangeKind } from '../core/words.ts';
+import type { AddressState, ChangeKind, Reason } from '../core/words.ts';
 import type { StateChange } from '../store/save-states.ts';
 import type { WriteTransaction } from '../store/write-transaction.ts';
 import { judge, type Quorum } from './judge.ts';
-import type { Shield } from './protect.ts';
+import { type ProtectionRules, refuseByRange, type Shield } from './protect.ts';
 
 export interface LedgerRules {
   readonly quorum: Quorum;
+  readonly protection: ProtectionRules;
   readonly shield: Shield;
 }
 
@@ -29,6 +30,11 @@ export class Ledger {
       this.#before.set(text, state);
       this.#after.set(text, this.#judge(state));
     }
+  }
+
+  /** Why this address must not be published; undefined when it may. */
+  against(address: Address): Reason | undefined {
+    return refuseByRange(address, this.#rules.protection) ?? this.#rules.shield.against(address);
   }
 
   /** The state of an address that was opened. */
@@ -60,7 +66,7 @@ export class Ledger {
     return judge(state, {
       now: this.#tx.now,
       quorum: this.#rules.quorum,
-      against: this.#rules.shield.against(state.address),
+      against: this.against(state.address),
     });
   }
 }

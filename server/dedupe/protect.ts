@@ -1,6 +1,6 @@
 // Dedupe: what may never be banned, whoever says so. An address goes in, the named reason against it comes out.
 import { type Address, addressOf, isSingle, networkOf, overlaps } from '../core/address.ts';
-import { AddressMap } from '../core/address-set.ts';
+import { AddressMap } from '../core/address-map.ts';
 import type { AllowlistEntry, Host, Reason } from '../core/words.ts';
 
 /** Special ranges, by the reason that a report of one is refused with. */

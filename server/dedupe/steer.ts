@@ -5,7 +5,6 @@ import { ADMINISTRATORS, type AllowlistEntry, BY_HAND, type Host, type Outcome, 
 import type { HistoryEntry, WriteTransaction } from '../store/write-transaction.ts';
 import { lift, putClaim } from './claims.ts';
 import type { Editor } from './editor.ts';
-import { type ProtectionRules, refuseByRange } from './protect.ts';
 
 /** Addresses a transaction, when many end together. */
 const EXPIRY_STEP = 1_000;
@@ -28,11 +27,10 @@ export async function banByHand(
   editor: Editor,
   actor: Actor,
   order: BanByHand,
-  rules: ProtectionRules,
 ): Promise<{ outcome: Outcome; revision: number }> {
-  const { result, revision } = await editor.edit(prepareNothing, async ({ tx, ledger, shield }) => {
+  const { result, revision } = await editor.edit(prepareNothing, async ({ tx, ledger }) => {
     const { address } = order;
-    const refusal = refuseByRange(address, rules) ?? shield.against(address);
+    const refusal = ledger.against(address);
     if (refusal) return { refusal };
     await ledger.open([address]);
     const endsAt = order.bantime === null ? null : tx.now + order.bantime;
@@ -66,7 +64,7 @@ export async function liftBan(
     async (tx) => {
       if (!allow) return [];
       const endsAt = tx.now + allow.duration;
-      await tx.allow({ address, comment: allow.comment, addedBy: actor.name, addedAt: tx.now, endsAt });
+      await tx.allowUntil({ address, comment: allow.comment, addedBy: actor.name, addedAt: tx.now, endsAt });
       return tx.touching(address);
     },
     async ({ tx, ledger }, touched) => {

@@ -32,6 +32,11 @@ export class Directory {
     this.#versions = { hostsVersion: position.hostsVersion, allowlistVersion: position.allowlistVersion };
   }
 
+  /** The addresses that must not be published, as last read. */
+  get shield(): Shield {
+    return this.#shield;
+  }
+
   /** The addresses that must not be published, exactly as this transaction sees them. */
   async shieldFor(tx: WriteTransaction): Promise<Shield> {
     if (this.#isAt(tx.position)) return this.#shield;

@@ -5,8 +5,8 @@ export const TOKEN_PLACE = 'TOKEN';
 
 /** Shell lines for root on the host, for a hub reached at `hubUrl`. */
 export function installGuide(hubUrl: string, token: string): string {
-  return `install -d -m 700 /etc/banhub
-cat > /etc/banhub/report.curl <<'EOF'
+  return `install -d /etc/banhub
+(umask 077; cat > /etc/banhub/report.curl) <<'EOF'
 url = "${hubUrl}/api/v1/reports"
 header = "Authorization: Bearer ${token}"
 EOF
@@ -16,7 +16,7 @@ curl -fsS ${hubUrl}/install/banhub-matches.conf -o /etc/fail2ban/action.d/banhub
 curl -fsS ${hubUrl}/install/jail.d/banhub-sshd.local -o /etc/fail2ban/jail.d/banhub-sshd.local
 fail2ban-client reload --restart
 
-cat > /etc/banhub/sync.conf <<'EOF'
+(umask 077; cat > /etc/banhub/sync.conf) <<'EOF'
 BANHUB_URL=${hubUrl}
 BANHUB_TOKEN=${token}
 BANHUB_ENFORCE=nftables

@@ -61,10 +61,6 @@ export class Blocklist {
     return this.#bans.size;
   }
 
-  has(address: Address): boolean {
-    return this.#bans.has(address.text);
-  }
-
   /** Takes over what was committed right after the position it is at; the caller sees to the order. */
   apply({ position, changes }: Commit): void {
     for (const change of changes) {

@@ -37,11 +37,13 @@ const changesQuery = z.object({
 export interface FeedRoutesOptions {
   readonly blocklist: Blocklist;
   readonly feeds: FeedCache;
+  /** Reads what is new. */
+  readonly follow: () => Promise<void>;
   readonly clock: Clock;
   readonly mayPull: RequestHandler[];
 }
 
-export function feedRoutes({ blocklist, feeds, clock, mayPull }: FeedRoutesOptions): Router {
+export function feedRoutes({ blocklist, feeds, follow, clock, mayPull }: FeedRoutesOptions): Router {
   const router = Router();
 
   router.get('/blocklist.txt', ...mayPull, async (req, res) => {
@@ -65,8 +67,10 @@ export function feedRoutes({ blocklist, feeds, clock, mayPull }: FeedRoutesOptio
   });
 
   // `wait` is checked, and answered at once: waiting is the asker's wish, not a promise.
-  router.get('/api/v1/blocklist/changes', ...mayPull, (req, res) => {
+  router.get('/api/v1/blocklist/changes', ...mayPull, async (req, res) => {
     const { since } = parseQuery(changesQuery, req);
+    // The asker may come from another hub of this database, a moment ahead. With the database away, from memory.
+    if (since > blocklist.revision) await follow().catch(() => {});
     const changes = blocklist.changesSince(since);
     const { revision } = blocklist;
     res.set({

@@ -32,14 +32,18 @@ export class Follower {
     return !this.#away;
   }
 
-  /** Takes over a commit of this hub without asking the database, if nothing of another lies before it. */
+  /**
+   * Takes over a commit of this hub without asking the database, if nothing of another lies before it. Never rejects: it
+   * is committed, and what could not be read now is read when the database answers again.
+   */
   take(commit: Commit): Promise<void> {
-    return this.#next(async () => {
-      const { blocklist } = this.#options;
+    const { blocklist, logger } = this.#options;
+    const taken = this.#next(async () => {
       const ahead = commit.position.logPosition - blocklist.position.logPosition;
       if (ahead === 1) await this.#apply(commit);
       else if (ahead > 1) await this.#readLog();
     });
+    return taken.catch((error) => logger.warn({ err: error }, 'committed, but not yet published'));
   }
 
   /** Reads the whole list. @throws AppError `unavailable` */

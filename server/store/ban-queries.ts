@@ -53,7 +53,11 @@ export class BanQueries {
         query = query.where((where) =>
           where.or([
             where('address', 'in', wider),
-            where.and([where('range_start', '>=', range.start), where('range_end', '<=', range.end)]),
+            where.and([
+              where('range_start', '>=', range.start),
+              where('range_start', '<=', range.end),
+              where('range_end', '<=', range.end),
+            ]),
           ]),
         );
       }
@@ -148,10 +152,7 @@ export class BanQueries {
     });
   }
 
-  /**
-   * Forgets up to `limit` lines of history that are older than `before`, and lifts as old of addresses that nobody
-   * claims; true while there may be more.
-   */
+  /** Forgets up to `limit` lines of history that are older than `before`; true while there may be more. */
   async prune(tx: WriteTransaction, before: number, limit: number): Promise<boolean> {
     const old = await tx.db
       .selectFrom('reports')
@@ -162,19 +163,6 @@ export class BanQueries {
       .execute();
     const ids = old.map(({ id }) => id);
     if (ids.length > 0) await tx.db.deleteFrom('reports').where('id', 'in', ids).execute();
-    await tx.db
-      .deleteFrom('bans')
-      .where('published', '=', 0)
-      .where('due_at', 'is', null)
-      .where('lifted_at', '<', before)
-      .where((where) =>
-        where.not(
-          where.exists(
-            where.selectFrom('claims').select('claims.address').whereRef('claims.address', '=', 'bans.address'),
-          ),
-        ),
-      )
-      .execute();
     return ids.length === limit;
   }
 }

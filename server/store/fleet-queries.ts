@@ -77,7 +77,9 @@ export class FleetQueries {
       id = Number(source.insertId);
       await tx.db.insertInto('hosts').values({ id, added_at: tx.now }).execute();
     } else {
-      await tx.db.updateTable('hosts').set({ revoked_at: null }).where('id', '=', id).execute();
+      // Its addresses were not protected meanwhile: what it speaks from next is judged as new.
+      const anew = { revoked_at: null, last_ipv4: null, last_ipv6: null };
+      await tx.db.updateTable('hosts').set(anew).where('id', '=', id).execute();
     }
     await tx.db
       .insertInto('tokens')

@@ -5,6 +5,7 @@ import type { Ban, Change, ChangeKind, Commit, Position } from '../core/words.ts
 import type { Read } from './read.ts';
 import { banOf, positionOf } from './rows.ts';
 import type { Tables } from './tables.ts';
+import { transact } from './transact.ts';
 import type { WriteTransaction } from './write-transaction.ts';
 
 /** Log rows a delete, so that pruning never holds anyone up. */
@@ -82,13 +83,10 @@ export class LogQueries {
   /** Runs `query` so that it and the position are of one moment. */
   #snapshot(query: (db: Kysely<Tables>) => Promise<Change[]>): Promise<Commit> {
     return this.#read((db) =>
-      db
-        .transaction()
-        .setIsolationLevel('repeatable read')
-        .execute(async (snapshot) => {
-          const position = await positionIn(snapshot);
-          return { position, changes: await query(snapshot) };
-        }),
+      transact(db, 'repeatable read', async (snapshot) => {
+        const position = await positionIn(snapshot);
+        return { position, changes: await query(snapshot) };
+      }),
     );
   }
 }

@@ -10,10 +10,11 @@ import { FleetQueries } from './fleet-queries.ts';
 import { LogQueries } from './log-queries.ts';
 import { migrate } from './migrate.ts';
 import type { Tables } from './tables.ts';
+import { transact } from './transact.ts';
 import { WriteTransaction } from './write-transaction.ts';
 
-/** Attempts at a transaction that others got in the way of: some seconds in all. */
-const ATTEMPTS = 16;
+/** For how long a transaction is tried again that others got in the way of, and the longest pause. In milliseconds. */
+const PATIENCE = 5_000;
 const MAX_PAUSE = 500;
 
 export interface StoreOptions {
@@ -31,6 +32,7 @@ export class Store {
   readonly #db: Kysely<Tables>;
   readonly #engine: Engine;
   readonly #options: StoreOptions;
+  #isWritable = true;
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -58,8 +60,20 @@ export class Store {
    * wholly) and must have no effect but through `tx`. When this resolves, the commit is durable.
    * @throws AppError `unavailable` when the database cannot be written.
    */
-  write<Result>(work: (tx: WriteTransaction) => Promise<Result>): Promise<{ result: Result; commit: Commit }> {
-    return this.#retry(() => this.#writeOnce(work));
+  async write<Result>(work: (tx: WriteTransaction) => Promise<Result>): Promise<{ result: Result; commit: Commit }> {
+    try {
+      const written = await this.#retry(() => this.#writeOnce(work));
+      this.#isWritable = true;
+      return written;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'unavailable') this.#isWritable = false;
+      throw error;
+    }
+  }
+
+  /** Whether the last transaction found the database there and writable. */
+  get isWritable(): boolean {
+    return this.#isWritable;
   }
 
   close(): Promise<void> {
@@ -67,23 +81,21 @@ export class Store {
   }
 
   #writeOnce<Result>(work: (tx: WriteTransaction) => Promise<Result>): Promise<{ result: Result; commit: Commit }> {
-    return this.#db
-      .transaction()
-      .setIsolationLevel('read committed')
-      .execute(async (db) => {
-        const tx = await WriteTransaction.begin(db, this.#engine, this.#options.clock());
-        const result = await work(tx);
-        return { result, commit: await tx.finish() };
-      });
+    return transact(this.#db, 'read committed', async (db) => {
+      const tx = await WriteTransaction.begin(db, this.#engine, this.#options.clock());
+      const result = await work(tx);
+      return { result, commit: await tx.finish() };
+    });
   }
 
   #retry<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#guard(async () => {
+      const deadline = performance.now() + PATIENCE;
       for (let attempt = 1; ; attempt++) {
         try {
           return await work();
         } catch (error) {
-          if (attempt === ATTEMPTS || !this.#engine.mayRetry(error)) throw error;
+          if (!this.#engine.mayRetry(error) || performance.now() > deadline) throw error;
           await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(5 * 2 ** attempt, MAX_PAUSE)));
         }
       }

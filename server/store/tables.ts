@@ -64,6 +64,7 @@ export interface Tables {
     changes_floor: number;
     hosts_version: number;
     allowlist_version: number;
+    rules: string;
   };
   allowlist: {
     address: string;

@@ -95,12 +95,24 @@ export class WriteTransaction {
       .select('address')
       .where((where) =>
         where.or([
-          where.and([where('range_start', '>=', range.start), where('range_end', '<=', range.end)]),
+          where.and([
+            where('range_start', '>=', range.start),
+            where('range_start', '<=', range.end),
+            where('range_end', '<=', range.end),
+          ]),
           where('address', 'in', ['', ...wider]),
         ]),
       )
       .execute();
     return rows.map((row) => addressOf(row.address));
+  }
+
+  /** Remembers the settings that bans are judged by. With others than before, every ban is due to be judged anew. */
+  async setRules(rules: string): Promise<void> {
+    const { rules: before } = await this.#db.selectFrom('revision').select('rules').executeTakeFirstOrThrow();
+    if (before === rules) return;
+    await this.#db.updateTable('revision').set({ rules }).execute();
+    await this.#db.updateTable('bans').set({ due_at: this.#now }).where('last_banned_at', '>', 0).execute();
   }
 
   /** Addresses with a claim that has ended and is still counted. */
@@ -168,6 +180,16 @@ export class WriteTransaction {
       .modifyEnd(this.#engine.overwrite(['address'], ['comment', 'added_by', 'added_at', 'ends_at']))
       .execute();
     this.#allowlistChanged = true;
+  }
+
+  /** Adds the entry, unless there is one for the same address that ends no sooner. */
+  async allowUntil(entry: AllowlistEntry & { readonly endsAt: number }): Promise<void> {
+    const known = await this.#db
+      .selectFrom('allowlist')
+      .select('ends_at')
+      .where('address', '=', entry.address.text)
+      .executeTakeFirst();
+    if (!known || (known.ends_at !== null && known.ends_at < entry.endsAt)) await this.allow(entry);
   }
 
   /** Removes the entry for exactly this address; false when there is none. */

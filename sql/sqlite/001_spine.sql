@@ -93,7 +93,8 @@ CREATE TABLE changes (
 
 -- One row, which every writing transaction changes first: that is the lock that gives all changes one order.
 -- log_position grows with every writing transaction, revision only when the blocklist changes. Changes at or below
--- changes_floor may be gone from the log. The versions tell other hubs to read hosts and allowlist again.
+-- changes_floor may be gone from the log. The versions tell other hubs to read hosts and allowlist again. rules: the
+-- settings that bans were judged by; with others all are judged anew.
 CREATE TABLE revision (
   id                INTEGER PRIMARY KEY CHECK (id = 1),
   revision          INTEGER NOT NULL,
@@ -101,9 +102,10 @@ CREATE TABLE revision (
   changed_at        INTEGER NOT NULL,
   changes_floor     INTEGER NOT NULL,
   hosts_version     INTEGER NOT NULL,
-  allowlist_version INTEGER NOT NULL
+  allowlist_version INTEGER NOT NULL,
+  rules             TEXT NOT NULL
 ) STRICT;
-INSERT INTO revision VALUES (1, 0, 0, 0, 0, 0, 0);
+INSERT INTO revision VALUES (1, 0, 0, 0, 0, 0, 0, '');
 
 -- Addresses that are never published. ends_at NULL: for ever.
 CREATE TABLE allowlist (

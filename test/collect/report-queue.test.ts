@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { ReportQueue } from '../../server/collect/report-queue.ts';
 import { addressOf } from '../../server/core/address.ts';
+import { AppError } from '../../server/core/app-error.ts';
 import type { Host, UnbanReport } from '../../server/core/words.ts';
 import type { Submission, Verdict } from '../../server/dedupe/apply-reports.ts';
 
 const host: Host = { id: 2, name: 'alpha', addedAt: 0, revokedAt: null, lastIpv4: null, lastIpv6: null };
 
 function submission(count = 1): Submission {
-  const report: UnbanReport = { action: 'unban', address: addressOf('198.18.0.7'), jail: 'sshd' };
+  const report: UnbanReport = { action: 'unban', address: addressOf('198.18.0.7'), jail: 'sshd', time: null };
   return { host, from: undefined, reports: Array.from({ length: count }, () => report) };
 }
 
@@ -79,16 +80,33 @@ describe('Reports that arrive together', () => {
     );
   });
 
-  it('all hear of a failure, and those behind them are not touched by it', async () => {
+  it('all hear when the database fails, and those behind them are not touched by it', async () => {
     const { queue, batches } = controlled();
     const failing = [queue.submit(submission()), queue.submit(submission())];
     await turn();
     const next = queue.submit(submission());
-    batches[0]?.fail(new Error('the disk is full'));
+    batches[0]?.fail(new AppError('unavailable', 'the disk is full'));
     for (const receipt of failing) await assert.rejects(receipt, /disk is full/);
     await turn();
     batches[1]?.commit();
     assert.equal((await next).revision, 2);
+  });
+
+  it('go each by itself when one of them fails all', async () => {
+    const { queue, batches } = controlled();
+    const receipts = [queue.submit(submission()), queue.submit(submission())];
+    await turn();
+    batches[0]?.fail(new Error('only one of them is bad'));
+    await turn();
+    batches[1]?.commit();
+    await turn();
+    batches[2]?.fail(new Error('this one'));
+    assert.equal((await receipts[0]!).verdicts.length, 1);
+    await assert.rejects(receipts[1]!, /this one/);
+    assert.deepEqual(
+      batches.map(({ size }) => size),
+      [2, 1, 1],
+    );
   });
 
   it('are split when they are very many, but a large one is never refused', async () => {

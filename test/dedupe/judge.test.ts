@@ -103,10 +103,10 @@ describe('A claim', () => {
 
   it('ends alone', () => {
     const state = { ...empty, claims: [claim(ALPHA, null), claim(ALPHA, null, 'opensips'), claim(BETA, null)] };
-    const step = endClaim(state, { sourceId: ALPHA, jail: 'sshd' });
+    const step = endClaim(state, { sourceId: ALPHA, jail: 'sshd' }, null);
     assert.ok(step.kind === 'recorded');
     assert.deepEqual(step.state.claims, state.claims.slice(1));
-    assert.equal(endClaim(state, { sourceId: GAMMA, jail: 'sshd' }).kind, 'unchanged');
+    assert.equal(endClaim(state, { sourceId: GAMMA, jail: 'sshd' }, null).kind, 'unchanged');
   });
 
   const anyClaim = fc.record({

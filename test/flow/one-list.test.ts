@@ -1,7 +1,9 @@
 // Stories: many hosts report, one list comes of it.
 import assert from 'node:assert/strict';
+import { revokeHost } from '../../server/fleet/enrol.ts';
 import { onBothEngines } from '../support/engines.ts';
 import { TestClock, TestHub } from '../support/hub.ts';
+import { until } from '../support/until.ts';
 
 onBothEngines('One list of many reports', (newDatabase) => {
   let hub: TestHub;
@@ -53,6 +55,14 @@ onBothEngines('One list of many reports', (newDatabase) => {
       outcome: 'unchanged',
       revision: 1,
     });
+  });
+
+  it('does not end a newer ban by an unban that it overtook', async () => {
+    const first = clock.now / 1_000 - 100;
+    await hub.ban(alpha, '198.18.0.7', { time: first });
+    await hub.ban(alpha, '198.18.0.7', { time: first + 50 });
+    assert.equal((await hub.unban(alpha, '198.18.0.7', { time: first })).outcome, 'unchanged');
+    assert.equal((await hub.unban(alpha, '198.18.0.7', { time: first + 50 })).outcome, 'unbanned');
   });
 
   it('ends a ban with its ban time, counted from when the host banned it', async () => {
@@ -164,6 +174,72 @@ onBothEngines('One list of many reports', (newDatabase) => {
     await hub.app.expire();
     assert.equal((await hub.ban(beta, '198.18.1.7')).outcome, 'banned');
     assert.deepEqual(await hub.list(beta), ['198.18.0.0/24', '198.18.1.7']);
+  });
+
+  it('does not shorten an allowance by a lift', async () => {
+    await hub.sendJson(admin, 'POST', '/api/v1/allowlist', { address: '198.18.0.7', comment: 'a customer' });
+    await hub.request(admin, '/api/v1/bans/198.18.0.7?allow=60', { method: 'DELETE' });
+    clock.pass(61);
+    await hub.app.expire();
+    const { body } = await hub.request<{ items: { comment: string; endsAt: string | null }[] }>(
+      admin,
+      '/api/v1/allowlist',
+    );
+    assert.deepEqual([body.items[0]?.comment, body.items[0]?.endsAt], ['a customer', null]);
+  });
+
+  it('says why a claimed address is not published', async () => {
+    const withheld = async (ip: string) =>
+      (await hub.request<{ withheld?: string }>(admin, `/api/v1/bans/${ip}`)).body.withheld;
+    await hub.ban(alpha, '198.18.0.7');
+    assert.equal(await withheld('198.18.0.7'), undefined);
+    await hub.sendJson(admin, 'POST', '/api/v1/allowlist', { address: '198.18.0.7' });
+    assert.equal(await withheld('198.18.0.7'), 'allowlisted');
+    assert.equal(await withheld('127.0.0.1'), 'loopback');
+  });
+
+  it('remembers a lift for longer than history', async () => {
+    const offence = clock.now / 1_000;
+    await hub.ban(alpha, '198.18.0.7', { time: offence, bantime: -1 });
+    clock.pass(10);
+    await hub.request(admin, '/api/v1/bans/198.18.0.7', { method: 'DELETE' });
+    clock.pass(10 * 365 * 86_400);
+    await hub.store.write((tx) => hub.store.bans.prune(tx, clock.now, 1_000));
+    assert.equal((await hub.ban(alpha, '198.18.0.7', { time: offence, bantime: -1 })).reason, 'lifted');
+  });
+
+  it('protects a host again that was revoked and enrolled anew', async () => {
+    const settings = { BANHUB_TRUST_PROXY: 'loopback' };
+    const proxied = await TestHub.start({ database: await newDatabase(), clock: clock.read, settings });
+    const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+    const other = await proxied.addHost('other');
+    const first = await proxied.addHost('web1');
+    await proxied.request(first, '/blocklist.txt', from('45.1.2.3'));
+    assert.equal((await proxied.ban(other, '45.1.2.3')).reason, 'own_host');
+
+    await revokeHost(proxied.store, 'web1');
+    assert.equal((await proxied.ban(other, '45.1.2.3')).outcome, 'banned');
+    const second = await proxied.addHost('web1');
+    await proxied.request(second, '/blocklist.txt', from('45.1.2.3'));
+    await until(async () => (await proxied.list(other)).length === 0, {
+      what: 'its address is not on the list any more',
+    });
+    await proxied.close();
+  });
+
+  it('judges every ban anew when it is started with other settings', async () => {
+    const database = await newDatabase();
+    const before = await TestHub.start({ database, clock: clock.read, settings: { BANHUB_ALLOW_RANGES: 'private' } });
+    const [one, other] = [await before.addHost('one'), await before.addHost('other')];
+    for (const ip of ['10.0.0.5', '198.18.0.5', '198.18.0.6']) await before.ban(one, ip, { bantime: -1 });
+    await before.ban(other, '198.18.0.6', { bantime: -1 });
+    await before.close();
+
+    const after = await TestHub.start({ database, clock: clock.read, settings: { BANHUB_QUORUM: '2' } });
+    await after.app.expire();
+    assert.deepEqual(await after.list(one), ['198.18.0.6']);
+    assert.equal((await after.unban(one, '10.0.0.5')).outcome, 'released');
+    await after.close();
   });
 
   it('unpublishes at once what the allowlist covers, and publishes again what claims still stand for', async () => {

@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { pino } from 'pino';
 import { type App, createApp } from '../../server/app.ts';
 import { readConfig } from '../../server/config.ts';
 import type { Scope } from '../../server/core/words.ts';
 import { addHost } from '../../server/fleet/enrol.ts';
 import { type Listening, listen } from '../../server/http/listen.ts';
+import { createLogger } from '../../server/log.ts';
 import { Store } from '../../server/store/store.ts';
 import { newSqlite } from './engines.ts';
 
@@ -61,7 +61,7 @@ export class TestHub {
       config: readConfig(undefined, settings),
       store,
       clock,
-      logger: pino({ level: 'debug' }, sink),
+      logger: createLogger('debug', sink),
       root: ROOT,
     });
     const server = await listen(app.handler, { host: host ?? '127.0.0.1', port: 0 });

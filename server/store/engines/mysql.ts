@@ -7,8 +7,11 @@ import type { Tables } from '../tables.ts';
 const DEADLOCK = 1213;
 const LOCK_WAIT_TIMEOUT = 1205;
 
-/** Read-only node, too many connections, shutting down, Galera node not ready, disk full. */
-const UNAVAILABLE = new Set([1290, 1836, 1040, 1203, 1053, 1047, 1927, 1021, 1114]);
+/** Locked for too long, read-only node, too many connections, shutting down, Galera node not ready, disk full. */
+const UNAVAILABLE = new Set([DEADLOCK, LOCK_WAIT_TIMEOUT, 1290, 1836, 1040, 1203, 1053, 1047, 1927, 1021, 1114]);
+
+/** Seconds to wait for a lock: long for us, short for a reporter. The server's default is 50. */
+const LOCK_WAIT = 3;
 
 /** Opens a pool to `mysql://user:password@host:3306/database`, or over `?socketPath=…`. Connects when first used. */
 export function openMysql(url: URL): Engine {
@@ -26,6 +29,8 @@ export function openMysql(url: URL): Engine {
     connectTimeout: 5_000,
     enableKeepAlive: true,
   });
+
+  pool.on('connection', (connection) => connection.query(`SET SESSION innodb_lock_wait_timeout = ${LOCK_WAIT}`));
 
   return {
     name: 'mysql',
@@ -63,6 +68,8 @@ function numberOf(error: unknown): number {
 
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  // mysql2's word for "this connection is dead".
+  if ('fatal' in error && error.fatal === true) return true;
   const code = 'code' in error ? String(error.code) : '';
   return /^(ECONN|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EPIPE|EAI_|ENOENT|PROTOCOL_)/.test(code);
 }

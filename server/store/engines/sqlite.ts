@@ -18,7 +18,7 @@ export function openSqlite(path: string): Engine {
 
   return {
     name: 'sqlite',
-    location: `SQLite, ${path}`,
+    location: `SQLite, ${path === ':memory:' ? path : resolve(path)}`,
     dialect: new SqliteDialect({ database: withStatementCache(database) }),
 
     overwrite: (key, columns) =>

@@ -4,11 +4,6 @@ import { type Address, hostMask, lastOf } from './address.ts';
 /** Addresses and networks with a value each. Asking costs one look-up per distinct prefix, not per entry. */
 export class AddressMap<Value> {
   readonly #byPrefix = new Map<string, { family: 4 | 6; prefix: number; values: Map<bigint, Value> }>();
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
 
   set(address: Address, value: Value): void {
     const key = `${address.family}/${address.prefix}`;
@@ -17,7 +12,6 @@ export class AddressMap<Value> {
       bucket = { family: address.family, prefix: address.prefix, values: new Map() };
       this.#byPrefix.set(key, bucket);
     }
-    if (!bucket.values.has(address.first)) this.#size++;
     bucket.values.set(address.first, value);
   }
 
