@@ -6,7 +6,7 @@ module.exports = class ClosingLineReporter extends reporters.Spec {
     super(runner, options);
     runner.once('end', () => {
       const { passes, failures } = runner.stats;
-      setImmediate(() => process.stdout.write(`\n${passes} passed, ${failures} failed\n`));
+      process.stdout.write(`\n${passes} passed, ${failures} failed\n`);
     });
   }
 };

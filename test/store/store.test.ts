@@ -1,6 +1,7 @@
 // The contract of the store, the same for every engine.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { addressOf } from '../../server/core/address.ts';
 import type { Ban, Claim } from '../../server/core/words.ts';
 import { Store } from '../../server/store/store.ts';
@@ -66,6 +67,14 @@ onBothEngines('The store', (newDatabase) => {
     await assert.rejects(failing, /on purpose/);
     assert.equal((await store.log.position()).revision, 0);
     assert.equal(await store.bans.find(address), undefined);
+  });
+
+  it('says what failed, though the rollback fails too', async () => {
+    const failing = store.write(async (tx) => {
+      await sql`ROLLBACK`.execute(tx.db);
+      throw new Error('the disk is full');
+    });
+    await assert.rejects(failing, /the disk is full/);
   });
 
   it('numbers changes in the order of their commits, with many writers at once', async () => {
