@@ -37,6 +37,14 @@ export function jobsOf({ store, editor, clock, historyDays }: JobsOptions): Job[
       },
     },
     {
+      // A hub that is not ready may be sent no report that would show that it is ready again.
+      name: 'try to write again',
+      schedule: '* * * * * *',
+      run: async () => {
+        if (!store.isWritable) await store.write(async () => {});
+      },
+    },
+    {
       name: 'forget old history',
       schedule: '0 7 * * * *',
       run: () => untilDone(store, (tx) => store.bans.prune(tx, clock() - historyDays * DAY, PRUNE_STEP)),

@@ -173,12 +173,12 @@ onBothEngines('What may never be banned', (newDatabase) => {
     );
     assert.deepEqual(await hub.list(alpha), []);
     for (const ip of ['0.0.0.0/0', '128.0.0.0/1', '10.20.0.0/16', '::/0']) {
-      const { body } = await hub.request<{ published: boolean; claims: []; history: Outcome[]; refused: string }>(
+      const { body } = await hub.request<{ published: boolean; claims: []; history: Outcome[]; withheld: string }>(
         admin,
         `/api/v1/bans/${ip}`,
       );
       const reason = ALL.find((item) => item.ip === ip)?.reason;
-      assert.deepEqual([body.published, body.claims, body.refused], [false, [], reason]);
+      assert.deepEqual([body.published, body.claims, body.withheld], [false, [], reason]);
       const lines = body.history.map((line) => `${line.outcome} ${line.reason}`);
       assert.deepEqual([...new Set(lines)], [`refused ${reason}`]);
     }

@@ -109,13 +109,16 @@ describe('A claim', () => {
     assert.equal(endClaim(state, { sourceId: GAMMA, jail: 'sshd' }, null).kind, 'unchanged');
   });
 
-  const anyClaim = fc.record({
-    sourceId: fc.constantFrom(ALPHA, BETA, GAMMA),
-    jail: fc.constantFrom('sshd', 'opensips'),
-    bannedAt: fc.integer({ min: NOW - 50, max: NOW }),
-    endsAt: fc.oneof(fc.integer({ min: NOW + 1, max: NOW + 50 }), fc.constant(null)),
-    failures: fc.constant(5),
-  });
+  const anyClaim = fc.record<Claim>(
+    {
+      sourceId: fc.constantFrom(ALPHA, BETA, GAMMA),
+      jail: fc.constantFrom('sshd', 'opensips'),
+      bannedAt: fc.integer({ min: NOW - 50, max: NOW }),
+      endsAt: fc.oneof(fc.integer({ min: NOW + 1, max: NOW + 50 }), fc.constant(null)),
+      failures: fc.constant(5),
+    },
+    { noNullPrototype: true },
+  );
   const put = (state: AddressState, next: Claim) => {
     const step = putClaim(state, next, NOW);
     return step.kind === 'recorded' ? step.state : state;
