@@ -39,6 +39,12 @@ export interface Ban {
   readonly dueAt: number | null;
 }
 
+/** An address on the blocklist. */
+export interface PublishedBan {
+  readonly address: Address;
+  readonly ban: Ban;
+}
+
 /** Everything known of one address. Without claims and without a lift there is no ban. */
 export interface AddressState {
   readonly address: Address;

@@ -1,14 +1,9 @@
 // Publish: the blocklist of this moment in memory, and the newest changes, kept up to date from the change log.
-import { type Address, compareAddresses } from '../core/address.ts';
-import type { Ban, Change, ChangeKind, Commit, Position } from '../core/words.ts';
+import { compareAddresses } from '../core/address.ts';
+import type { Change, ChangeKind, Commit, Position, PublishedBan } from '../core/words.ts';
 
 /** How many logged changes are kept for consumers that ask for a difference. */
 export const CHANGE_WINDOW = 100_000;
-
-export interface PublishedBan {
-  readonly address: Address;
-  readonly ban: Ban;
-}
 
 /** One membership change, as kept for `changes`. */
 export interface LoggedChange {

@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Position } from '../core/words.ts';
+import type { Position, PublishedBan } from '../core/words.ts';
 import { aggregate } from './aggregate.ts';
-import type { PublishedBan } from './blocklist.ts';
 
 const gzipAsync = promisify(gzip);
 

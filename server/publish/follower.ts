@@ -1,8 +1,8 @@
 // Publish: keeps the list in memory at the head of the change log, whoever wrote to it: this hub, another, a command.
 import type { Logger } from 'pino';
-import type { Commit, Position } from '../core/words.ts';
+import type { Commit, Position, PublishedBan } from '../core/words.ts';
 import type { LogQueries } from '../store/log-queries.ts';
-import { type Blocklist, CHANGE_WINDOW, type PublishedBan } from './blocklist.ts';
+import { type Blocklist, CHANGE_WINDOW } from './blocklist.ts';
 
 /** How long another hub's commit may go unseen, in milliseconds. */
 const POLL_INTERVAL = 200;

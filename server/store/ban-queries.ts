@@ -1,6 +1,6 @@
 // Store: bans, claims and history as administrators search them.
 import { type Address, addressOf, rangeOf, widen } from '../core/address.ts';
-import type { Ban, Claim } from '../core/words.ts';
+import type { Ban, Claim, PublishedBan } from '../core/words.ts';
 import type { Read } from './read.ts';
 import { banOf, claimOf } from './rows.ts';
 import type { HistoryEntry, WriteTransaction } from './write-transaction.ts';
@@ -15,11 +15,6 @@ export interface BanSearch {
   readonly limit: number;
   /** The last ban of the page before; the newest ban comes first. */
   readonly after?: { lastBannedAt: number; address: string } | undefined;
-}
-
-export interface FoundBan {
-  readonly address: Address;
-  readonly ban: Ban;
 }
 
 /** A claim with the name of its source. */
@@ -43,7 +38,7 @@ export class BanQueries {
   }
 
   /** Published bans, the last banned first. */
-  search(search: BanSearch): Promise<FoundBan[]> {
+  search(search: BanSearch): Promise<PublishedBan[]> {
     return this.#read(async (db) => {
       let query = db.selectFrom('bans').selectAll().where('published', '=', 1);
       const { address, host, jail, after } = search;

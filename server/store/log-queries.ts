@@ -1,7 +1,7 @@
 // Store: the published list and the change log, as a hub reads them to keep its copy in memory.
 import type { Kysely } from 'kysely';
-import { type Address, addressOf } from '../core/address.ts';
-import type { Ban, Change, ChangeKind, Commit, Position } from '../core/words.ts';
+import { addressOf } from '../core/address.ts';
+import type { Change, ChangeKind, Commit, Position, PublishedBan } from '../core/words.ts';
 import type { Read } from './read.ts';
 import { banOf, positionOf } from './rows.ts';
 import type { Tables } from './tables.ts';
@@ -10,11 +10,6 @@ import type { WriteTransaction } from './write-transaction.ts';
 
 /** Log rows a delete, so that pruning never holds anyone up. */
 const PRUNE_STEP = 5_000;
-
-export interface PublishedBan {
-  readonly address: Address;
-  readonly ban: Ban;
-}
 
 export class LogQueries {
   readonly #read: Read;
