@@ -12,7 +12,6 @@ import { AppError } from './core/app-error.ts';
 import type { Clock } from './core/words.ts';
 import { applyReports, type ReportRules } from './dedupe/apply-reports.ts';
 import { Editor } from './dedupe/editor.ts';
-import { refuseByRange } from './dedupe/protect.ts';
 import { expire } from './dedupe/steer.ts';
 import { Directory } from './fleet/directory.ts';
 import { installRoutes } from './fleet/install-routes.ts';
@@ -50,7 +49,12 @@ export interface App {
 
 /** Loads the list and the directory, and follows them from then on. */
 export async function createApp({ config, store, clock, logger, root }: AppOptions): Promise<App> {
-  const directory = new Directory(store.fleet, clock);
+  const rules: ReportRules = {
+    shortestPrefix: { 4: config.BANHUB_WIDEST_IPV4, 6: config.BANHUB_WIDEST_IPV6 },
+    allowRanges: config.BANHUB_ALLOW_RANGES,
+    defaultBantime: config.BANHUB_DEFAULT_BANTIME,
+  };
+  const directory = new Directory({ fleet: store.fleet, clock, rules });
   const blocklist = new Blocklist();
   const follower = new Follower({
     log: store.log,
@@ -60,11 +64,6 @@ export async function createApp({ config, store, clock, logger, root }: AppOptio
   });
   await follower.load();
 
-  const rules: ReportRules = {
-    shortestPrefix: { 4: config.BANHUB_WIDEST_IPV4, 6: config.BANHUB_WIDEST_IPV6 },
-    allowRanges: config.BANHUB_ALLOW_RANGES,
-    defaultBantime: config.BANHUB_DEFAULT_BANTIME,
-  };
   const editor = new Editor({
     store,
     directory,
@@ -104,7 +103,7 @@ export async function createApp({ config, store, clock, logger, root }: AppOptio
   handler.use(
     feedRoutes({ blocklist, feeds: new FeedCache(blocklist), follow: () => follower.follow(), clock, mayPull }),
   );
-  const against = (address: Address) => refuseByRange(address, rules) ?? directory.shield.against(address);
+  const against = (address: Address) => directory.shield.against(address);
   handler.use(banRoutes({ bans: store.bans, editor, against, mayAdminister }));
   handler.use(allowlistRoutes({ fleet: store.fleet, editor, clock, mayAdminister }));
   handler.use(installRoutes(root));

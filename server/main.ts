@@ -40,8 +40,9 @@ async function main(args: string[]): Promise<void> {
   }
   const config = () => readConfig(values.config);
   if (command === 'serve' && rest.length === 0) {
-    await serve(config(), {
-      logger: createLogger(config().BANHUB_LOG_LEVEL, pino.destination(2)),
+    const settings = config();
+    await serve(settings, {
+      logger: createLogger(settings.BANHUB_LOG_LEVEL, pino.destination(2)),
       root: ROOT,
       configFile: values.config,
       openStore,

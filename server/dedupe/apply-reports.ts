@@ -1,6 +1,6 @@
 // Dedupe: reports of many hosts, in one transaction and in their order, and what came of each.
 import { type Address, isSingle } from '../core/address.ts';
-import type { BanReport, Claim, Host, Outcome, Reason, Report, UnbanReport } from '../core/words.ts';
+import type { BanReport, Claim, Host, Outcome, Reason, Report } from '../core/words.ts';
 import type { HistoryEntry, WriteTransaction } from '../store/write-transaction.ts';
 import { endClaim, putClaim } from './claims.ts';
 import type { Edit, Editor } from './editor.ts';
@@ -42,8 +42,9 @@ export async function applyReports(
       const history: HistoryEntry[] = [];
       const verdicts = submissions.map(({ host, reports }) =>
         reports.map((report) => {
-          const verdict = report.action === 'ban' ? ban(edit, host, report, rules) : unban(edit, host, report);
-          history.push(historyOf(host, report, verdict, tx.now, rules));
+          const claim = report.action === 'ban' ? claimOf(host, report, tx.now, rules) : undefined;
+          const verdict = claim ? ban(edit, report.address, claim) : unban(edit, host, report);
+          history.push(historyOf(host, report, claim, verdict));
           return verdict;
         }),
       );
@@ -68,7 +69,7 @@ async function moveHosts(
   }
   for (const { host, from } of moved.values()) {
     await tx.setHostAddress(host.id, from);
-    const left = from.family === 4 ? host.lastIpv4 : host.lastIpv6;
+    const left = lastAddress(host, from.family);
     touched.push(...(await tx.touching(from)), ...(left ? await tx.touching(left) : []));
   }
   return touched;
@@ -76,23 +77,26 @@ async function moveHosts(
 
 /** Whether a host speaks from a new address that somebody could ban. */
 export function hasMoved(host: Host, from: Address, rules: ProtectionRules): boolean {
-  const known = from.family === 4 ? host.lastIpv4 : host.lastIpv6;
+  const known = lastAddress(host, from.family);
   return known?.text !== from.text && isSingle(from) && refuseByRange(from, rules) === undefined;
 }
 
-function ban(edit: Edit, host: Host, report: BanReport, rules: ReportRules): Verdict {
-  const { ledger, tx } = edit;
-  const reason = ledger.against(report.address);
+function lastAddress(host: Host, family: 4 | 6): Address | null {
+  return family === 4 ? host.lastIpv4 : host.lastIpv6;
+}
+
+function ban({ ledger, tx }: Edit, address: Address, claim: Claim): Verdict {
+  const reason = ledger.against(address);
   if (reason) return { outcome: 'refused', reason };
-  const before = ledger.state(report.address);
-  const step = putClaim(before, claimOf(host, report, tx.now, rules), tx.now);
+  const before = ledger.state(address);
+  const step = putClaim(before, claim, tx.now);
   if (step.kind === 'refused') return { outcome: 'refused', reason: step.reason };
   if (step.kind === 'unchanged') return { outcome: 'unchanged' };
   const after = ledger.put(step.state);
   return { outcome: after.ban?.published && !before.ban?.published ? 'banned' : 'claimed' };
 }
 
-function unban({ ledger }: Edit, host: Host, report: UnbanReport): Verdict {
+function unban({ ledger }: Edit, host: Host, report: Pick<Report, 'address' | 'jail' | 'time'>): Verdict {
   const before = ledger.state(report.address);
   const until = report.time === null ? null : report.time + ROUNDING;
   const step = endClaim(before, { sourceId: host.id, jail: report.jail }, until);
@@ -109,8 +113,7 @@ function claimOf(host: Host, report: BanReport, now: number, rules: ReportRules)
   return { sourceId: host.id, jail: report.jail, bannedAt, endsAt, failures: report.failures };
 }
 
-function historyOf(host: Host, report: Report, verdict: Verdict, now: number, rules: ReportRules): HistoryEntry {
-  const claim = report.action === 'ban' ? claimOf(host, report, now, rules) : undefined;
+function historyOf(host: Host, report: Report, claim: Claim | undefined, verdict: Verdict): HistoryEntry {
   return {
     sourceId: host.id,
     action: report.action,

@@ -17,6 +17,7 @@ export interface EditorOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly quorum: Quorum;
+  /** What the directory's shield goes by. */
   readonly protection: ProtectionRules;
   /** Told of each commit before its edit resolves. */
   readonly committed: (commit: Commit) => Promise<void>;
@@ -44,11 +45,11 @@ export class Editor {
     prepare: (tx: WriteTransaction) => Promise<Prepared>,
     work: (edit: Edit, prepared: Prepared) => Promise<Result>,
   ): Promise<{ result: Result; revision: number }> {
-    const { store, directory, quorum, protection, committed } = this.#options;
+    const { store, directory, quorum, committed } = this.#options;
     const { result, commit } = await store.write(async (tx) => {
       const prepared = await prepare(tx);
       const shield = await directory.shieldFor(tx);
-      return work({ tx, ledger: new Ledger(tx, { quorum, protection, shield }) }, prepared);
+      return work({ tx, ledger: new Ledger(tx, { quorum, shield }) }, prepared);
     });
     await committed(commit);
     return { result, revision: commit.position.revision };

@@ -4,11 +4,10 @@ import type { AddressState, ChangeKind, Reason } from '../core/words.ts';
 import type { StateChange } from '../store/save-states.ts';
 import type { WriteTransaction } from '../store/write-transaction.ts';
 import { judge, type Quorum } from './judge.ts';
-import { type ProtectionRules, refuseByRange, type Shield } from './protect.ts';
+import type { Shield } from './protect.ts';
 
 export interface LedgerRules {
   readonly quorum: Quorum;
-  readonly protection: ProtectionRules;
   readonly shield: Shield;
 }
 
@@ -34,7 +33,7 @@ export class Ledger {
 
   /** Why this address must not be published; undefined when it may. */
   against(address: Address): Reason | undefined {
-    return refuseByRange(address, this.#rules.protection) ?? this.#rules.shield.against(address);
+    return this.#rules.shield.against(address);
   }
 
   /** The state of an address that was opened. */

@@ -59,14 +59,16 @@ export function refuseByRange(address: Address, rules: ProtectionRules): Reason 
 }
 
 /**
- * The addresses of the moment that must not be published: what the allowlist covers, and where our own hosts last
- * spoke from. Immutable: made anew when either changes.
+ * What must not be published at the moment: special ranges, what the allowlist covers, and where our own hosts last spoke
+ * from. Immutable: made anew when either changes.
  */
 export class Shield {
+  readonly #rules: ProtectionRules;
   readonly #allowed = new AddressMap<Address>();
   readonly #own = new AddressMap<Address>();
 
-  constructor(allowlist: readonly AllowlistEntry[], hosts: readonly Host[]) {
+  constructor(rules: ProtectionRules, allowlist: readonly AllowlistEntry[], hosts: readonly Host[]) {
+    this.#rules = rules;
     for (const { address } of allowlist) this.#allowed.set(address, address);
     for (const host of hosts) {
       for (const address of [host.lastIpv4, host.lastIpv6]) if (address) this.#own.set(address, address);
@@ -75,6 +77,8 @@ export class Shield {
 
   /** Why this address is not published now; undefined when nothing speaks against it. */
   against(address: Address): Reason | undefined {
+    const range = refuseByRange(address, this.#rules);
+    if (range) return range;
     if (this.#allowed.covering(address)) return 'allowlisted';
     if (this.#own.covering(address)) return 'own_host';
     if (isSingle(address)) return undefined;

@@ -1,22 +1,31 @@
 // Fleet: the hosts, tokens and protected addresses as of one moment, in memory, so that asking costs no query.
 import { createHash } from 'node:crypto';
-import type { Credential, Position } from '../core/words.ts';
-import { Shield } from '../dedupe/protect.ts';
+import type { Clock, Credential, Position } from '../core/words.ts';
+import { type ProtectionRules, Shield } from '../dedupe/protect.ts';
 import type { FleetQueries } from '../store/fleet-queries.ts';
 import type { WriteTransaction } from '../store/write-transaction.ts';
 
 type Versions = Pick<Position, 'hostsVersion' | 'allowlistVersion'>;
 
+export interface DirectoryOptions {
+  readonly fleet: FleetQueries;
+  readonly clock: Clock;
+  readonly rules: ProtectionRules;
+}
+
 export class Directory {
   readonly #fleet: FleetQueries;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   #versions: Versions = { hostsVersion: -1, allowlistVersion: -1 };
   #credentials: ReadonlyMap<string, Credential> = new Map();
-  #shield = new Shield([], []);
+  readonly #rules: ProtectionRules;
+  #shield: Shield;
 
-  constructor(fleet: FleetQueries, clock: () => number) {
+  constructor({ fleet, clock, rules }: DirectoryOptions) {
     this.#fleet = fleet;
     this.#clock = clock;
+    this.#rules = rules;
+    this.#shield = new Shield(rules, [], []);
   }
 
   /** Reads hosts and allowlist again when the database has newer ones. */
@@ -28,7 +37,7 @@ export class Directory {
       await this.#fleet.activeHosts(),
     ];
     this.#credentials = new Map(credentials.map((credential) => [credential.hash, credential]));
-    this.#shield = new Shield(allowlist, hosts);
+    this.#shield = new Shield(this.#rules, allowlist, hosts);
     this.#versions = { hostsVersion: position.hostsVersion, allowlistVersion: position.allowlistVersion };
   }
 
@@ -40,7 +49,7 @@ export class Directory {
   /** The addresses that must not be published, exactly as this transaction sees them. */
   async shieldFor(tx: WriteTransaction): Promise<Shield> {
     if (this.#isAt(tx.position)) return this.#shield;
-    return new Shield(await this.#fleet.allowlist(tx.now, tx), await this.#fleet.activeHosts(tx));
+    return new Shield(this.#rules, await this.#fleet.allowlist(tx.now, tx), await this.#fleet.activeHosts(tx));
   }
 
   /** Whose token this is; undefined for an unknown or revoked one. */

@@ -1,8 +1,9 @@
 // Store: bans, claims and history as administrators search them.
-import { type Address, addressOf, rangeOf, widen } from '../core/address.ts';
+import { type Address, addressOf } from '../core/address.ts';
 import type { Ban, Claim, PublishedBan } from '../core/words.ts';
 import type { Read } from './read.ts';
 import { banOf, claimOf } from './rows.ts';
+import { touching } from './touching.ts';
 import type { HistoryEntry, WriteTransaction } from './write-transaction.ts';
 
 export interface BanSearch {
@@ -42,20 +43,7 @@ export class BanQueries {
     return this.#read(async (db) => {
       let query = db.selectFrom('bans').selectAll().where('published', '=', 1);
       const { address, host, jail, after } = search;
-      if (address) {
-        const range = rangeOf(address);
-        const wider = Array.from({ length: address.prefix + 1 }, (_, prefix) => widen(address, prefix).text);
-        query = query.where((where) =>
-          where.or([
-            where('address', 'in', wider),
-            where.and([
-              where('range_start', '>=', range.start),
-              where('range_start', '<=', range.end),
-              where('range_end', '<=', range.end),
-            ]),
-          ]),
-        );
-      }
+      if (address) query = query.where(touching(address));
       if (host !== undefined || jail !== undefined) {
         query = query.where((where) => {
           let claims = where

@@ -34,8 +34,8 @@ export class FleetQueries {
   }
 
   /** Every token that is good: neither it nor its host is revoked. */
-  credentials(within?: WriteTransaction): Promise<Credential[]> {
-    return this.#query(within, async (db) => {
+  credentials(): Promise<Credential[]> {
+    return this.#read(async (db) => {
       const rows = await selectHosts(db)
         .innerJoin('tokens', 'tokens.host_id', 'hosts.id')
         .select(['tokens.hash', 'tokens.scopes'])

@@ -1,12 +1,13 @@
 // Store: one transaction that may change the blocklist. It holds the revision row, so all of them have one order.
 import { type Kysely, sql } from 'kysely';
-import { type Address, addressOf, rangeOf, widen } from '../core/address.ts';
+import { type Address, addressOf, rangeOf } from '../core/address.ts';
 import type { AddressState, AllowlistEntry, Change, Claim, Commit, Position } from '../core/words.ts';
 import { chunks } from './chunks.ts';
 import type { Engine } from './engine.ts';
 import { banOf, claimOf, positionOf } from './rows.ts';
 import { type StateChange, saveStates } from './save-states.ts';
 import type { ReportRow, Tables } from './tables.ts';
+import { touching } from './touching.ts';
 
 /** A line of history. */
 export interface HistoryEntry {
@@ -88,22 +89,7 @@ export class WriteTransaction {
 
   /** Every known address that lies inside `network`, equals it, or contains it. */
   async touching(network: Address): Promise<Address[]> {
-    const range = rangeOf(network);
-    const wider = Array.from({ length: network.prefix }, (_, prefix) => widen(network, prefix).text);
-    const rows = await this.#db
-      .selectFrom('bans')
-      .select('address')
-      .where((where) =>
-        where.or([
-          where.and([
-            where('range_start', '>=', range.start),
-            where('range_start', '<=', range.end),
-            where('range_end', '<=', range.end),
-          ]),
-          where('address', 'in', ['', ...wider]),
-        ]),
-      )
-      .execute();
+    const rows = await this.#db.selectFrom('bans').select('address').where(touching(network)).execute();
     return rows.map((row) => addressOf(row.address));
   }
 

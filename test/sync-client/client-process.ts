@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Host } from '../support/namespaces.ts';
+import { until } from '../support/until.ts';
 
 export interface ClientResult {
   readonly code: number;
@@ -101,10 +102,16 @@ export async function createClient(host: Host, settings: Readonly<Record<string,
 }
 
 /** Polls until `condition` holds; fails with `what` after 20 s. */
-export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not within 20 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+export function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  return until(condition, { what, seconds: 20 });
+}
+
+/** What the client's blackhole routes in this host are for, both families, sorted. */
+export async function ourRoutes(host: Host): Promise<string[]> {
+  const shown = await Promise.all(
+    ['-4', '-6'].map((family) => host.exec(['ip', family, 'route', 'show', 'proto', '166'])),
+  );
+  return shown
+    .flatMap(({ stdout }) => [...stdout.matchAll(/^blackhole (\S+)/gm)].map(([, address = '']) => address))
+    .sort();
 }

@@ -4,7 +4,7 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFakeHub, FAKE_TOKEN, type FakeHub, listHeaders, type Misbehaviour } from '../support/fake-hub.ts';
 import { createLan, type Host, type Lan } from '../support/namespaces.ts';
-import { bundledClient, type Client, createClient } from './client-process.ts';
+import { bundledClient, type Client, createClient, ourRoutes } from './client-process.ts';
 
 const HUB = 'http://127.0.0.1:8080';
 const LIST = ['198.18.7.7', '198.19.0.0/24', '198.19.0.9', '2001:2:0:7::7', '2001:2:0:8::/64'];
@@ -42,14 +42,7 @@ describe('banhub-sync', () => {
     await lan.close();
   });
 
-  const routes = async (): Promise<string[]> => {
-    const shown = await Promise.all(
-      ['-4', '-6'].map((family) => host.exec(['ip', family, 'route', 'show', 'proto', '166'])),
-    );
-    return shown
-      .flatMap(({ stdout }) => [...stdout.matchAll(/^blackhole (\S+)/gm)].map(([, address = '']) => address))
-      .sort();
-  };
+  const routes = () => ourRoutes(host);
 
   it('pulls the list and blocks the attacker on it, until he leaves the list', async () => {
     hub.add('198.18.0.66');

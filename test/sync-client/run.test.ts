@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFakeHub, FAKE_TOKEN, type FakeHub } from '../support/fake-hub.ts';
 import { createLan, type Host, type Lan } from '../support/namespaces.ts';
-import { type Client, createClient, type Daemon, eventually } from './client-process.ts';
+import { type Client, createClient, type Daemon, eventually, ourRoutes } from './client-process.ts';
 
 const LIST = ['198.18.7.7', '198.19.0.0/24', '2001:2:0:7::7'];
 
@@ -38,14 +38,7 @@ describe('banhub-sync run', () => {
     await lan.close();
   });
 
-  const routes = async (): Promise<string[]> => {
-    const shown = await Promise.all(
-      ['-4', '-6'].map((family) => host.exec(['ip', family, 'route', 'show', 'proto', '166'])),
-    );
-    return shown
-      .flatMap(({ stdout }) => [...stdout.matchAll(/^blackhole (\S+)/gm)].map(([, address = '']) => address))
-      .sort();
-  };
+  const routes = () => ourRoutes(host);
   const elements = async (): Promise<string[]> => {
     const { stdout } = await host.run(['nft', 'list', 'table', 'inet', 'banhub']);
     return [...stdout.matchAll(/elements = \{([^}]*)\}/g)].flatMap(([, list = '']) => list.trim().split(/,\s*/)).sort();
